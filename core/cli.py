@@ -1,0 +1,214 @@
+"""The ``siq`` command: what an operator does on the server. Answers are JSON on standard output, problems sentences on
+standard error with exit status 1.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from core import demo as demonstration
+from core import logs, settings
+from core.errors import ConfigRejected, Conflict, SiqError
+from core.flows import activation, housekeeping, organizations, passwords, services
+from core.flows.actors import Actor
+from core.flows.services import Services
+from core.store.tables import Organization, Role
+from core.web.app import create_app
+
+
+class _Group(click.Group):
+    """Turns our errors into one sentence each."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigRejected as rejected:
+            raise click.ClickException(f"{rejected.field}: {rejected.public}") from rejected
+        except SiqError as error:
+            raise click.ClickException(error.public) from error
+
+
+@click.group(cls=_Group)
+def main() -> None:
+    """SiQ integrations host. Settings come from environment variables: see docs/reference/settings.md."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+def serve(host: str, port: int) -> None:
+    """Serve SiQ. Run as many processes as you like on one PostgreSQL database."""
+    read = settings.read()
+    logs.configure(read.log_format)
+    started = services.start(read)
+    uvicorn.run(
+        create_app(started),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(read.trusted_proxies),
+        forwarded_allow_ips=read.trusted_proxies or None,
+    )
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Port of SiQ on localhost.")
+@click.option("--practice-port", default=8001, show_default=True, help="Port of the practice provider on 127.0.0.1.")
+@click.option("--data-dir", default="var/demo", show_default=True, help="Folder of the demo's database.")
+def demo(port: int, practice_port: int, data_dir: str) -> None:
+    """Start SiQ with a sample organization, and the practice AWS identity provider beside it."""
+    demonstration.run(port, practice_port, Path(data_dir))
+
+
+@main.group()
+def organization() -> None:
+    """Organizations: the companies that subscribe."""
+
+
+@organization.command("create")
+@click.argument("name")
+@click.option("--slug", help="Its name in addresses; made from NAME when left out.")
+@click.option("--contact", default="", help="E-mail address of its IT team, shown to people who cannot sign in.")
+def create_organization(name: str, slug: str | None, contact: str) -> None:
+    """Make the organization NAME."""
+    host = _services()
+    made = organizations.create_organization(host, slug or _slug(name), name, contact)
+    _print({"organization": made.slug, "id": made.id, "name": made.name, "portal_url": _portal(host, made)})
+
+
+@organization.command("list")
+def list_organizations() -> None:
+    """List every organization."""
+    host = _services()
+    _print(
+        [
+            {"organization": one.slug, "id": one.id, "name": one.name, "portal_url": _portal(host, one)}
+            for one in organizations.all_organizations(host)
+        ]
+    )
+
+
+@main.group()
+def admin() -> None:
+    """Administrators who sign in without a provider."""
+
+
+@admin.command("create")
+@click.option("--organization", "slug", required=True, help="The organization's short name.")
+@click.option("--email", required=True)
+@click.option("--name", default="", help="The person's name.")
+@click.option("--link", is_flag=True, help="Print a one-time link instead of asking for a password.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def create_admin(slug: str, email: str, name: str, link: bool, password_stdin: bool) -> None:  # noqa: FBT001  click hands flags over
+    """Make an Admin, or make an existing person one."""
+    host = _services()
+    made = organizations.organization_of(host, slug)
+    password_hash = "" if link else passwords.hash_password(_password(from_stdin=password_stdin))
+    person = organizations.create_admin(host, made, email, name, password_hash)
+    answer = {"organization": made.slug, "email": person.email, "role": person.role.value}
+    if link:
+        answer["link"] = passwords.create_link(host, made.id, person.id)
+    _print(answer)
+
+
+@main.group()
+def plugin() -> None:
+    """Plugins: the integrations that this installation offers."""
+
+
+@plugin.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_plugins(as_json: bool) -> None:  # noqa: FBT001  click hands flags over
+    """Show plugins, their hooks and wrappers, and their state."""
+    from core.plugin_host import PluginHost  # noqa: PLC0415  only this command needs no database
+
+    rows = PluginHost.load(settings.read().plugins_dir).report()
+    if as_json:
+        _print([row.as_json() for row in rows])
+        return
+    for row in rows:
+        click.echo(row.as_text())
+
+
+@main.command()
+@click.argument("plugin_id", metavar="PLUGIN")
+@click.option("--organization", "slug", required=True, help="The organization's short name.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="TAB.FIELD=VALUE|@FILE", help="A value; @FILE reads it from a file."
+)
+def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
+    """Activate PLUGIN for an organization, or change its settings. What is not set stays as it is."""
+    host = _services()
+    made = organizations.organization_of(host, slug)
+    done = activation.set_values(host, _operator(made), plugin_id, dict(_assignment(text) for text in assignments))
+    _print(
+        {
+            "connection": done.connection_id,
+            "acs_url": done.site.acs_url,
+            "audience": done.site.audience,
+            "login_url": done.site.login_url,
+            "metadata_url": done.site.metadata_url,
+            "scim_base_url": done.site.scim_base_url if done.activation and done.activation.scim else None,
+        }
+    )
+
+
+@main.command()
+def prune() -> None:
+    """Delete what has expired. The server does it by itself every ten minutes."""
+    _print({"deleted": housekeeping.prune(_services())})
+
+
+def _services() -> Services:
+    return services.start(settings.read())
+
+
+def _print(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
+
+
+def _portal(host: Services, made: Organization) -> str:
+    return f"{host.settings.public_url}/portal/{made.slug}"
+
+
+def _operator(made: Organization) -> Actor:
+    return Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
+
+
+def _assignment(text: str) -> tuple[str, str | bytes]:
+    name, equals, value = text.partition("=")
+    if not equals or "." not in name:
+        raise Conflict(f"--set {text}: write it as tab.field=value or tab.field=@file.")
+    if not value.startswith("@"):
+        return name, value
+    try:
+        return name, Path(value[1:]).read_bytes()
+    except OSError as error:
+        raise Conflict(f"--set {name}: {value[1:]} cannot be read ({error.strerror}).") from None
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password: ")
+    if first != getpass.getpass("The same again: "):
+        raise Conflict("The two passwords differ. Nothing was changed.")
+    return first
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""``siq demo``: SiQ with a sample organization on localhost, and the practice AWS identity provider on 127.0.0.1.
+
+Two host names, so that browsers treat them as two sites and cookies behave as they do between SiQ and AWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import uvicorn
+
+from core import logs
+from core.flows import organizations, passwords, services
+from core.flows.services import Services
+from core.settings import Settings
+from core.store import directory
+from core.testing.practice import create_practice
+from core.web.app import create_app
+
+_SLUG, _NAME, _CONTACT = "northwind", "Northwind Robotics", "it@northwind.example"
+_ADMIN, _ADMIN_NAME = "maya.okafor@northwind.example", "Maya Okafor"
+
+
+def run(port: int, practice_port: int, data_dir: Path) -> None:
+    """Serve both until interrupted. Prints what to open, with a one-time link for the sample administrator."""
+    logs.configure("text")
+    public_url, practice_url = f"http://localhost:{port}", f"http://127.0.0.1:{practice_port}"
+    host = services.start(Settings(public_url=public_url, data_dir=data_dir, log_format="text"))
+    link = _administrator_link(host)
+    click.echo(
+        f"""
+SiQ                  {public_url}
+Practice AWS         {practice_url}
+Sign in as {_ADMIN_NAME} (Admin), once, within 30 minutes:
+
+    {link}
+
+Then: profile name > Settings > Integrations > READ MORE > Provisioning & SSO > Amazon AWS > Activate.
+The practice provider's console has the values to copy. Ctrl+C stops both; the data stays in {data_dir}.
+"""
+    )
+    asyncio.run(_serve(host, port, practice_url, practice_port))
+
+
+def _administrator_link(host: Services) -> str:
+    organization = directory.organization_by_slug(host.database, _SLUG) or organizations.create_organization(
+        host, _SLUG, _NAME, _CONTACT
+    )
+    admin = organizations.create_admin(host, organization, _ADMIN, _ADMIN_NAME)
+    return passwords.create_link(host, organization.id, admin.id)
+
+
+async def _serve(host: Services, port: int, practice_url: str, practice_port: int) -> None:
+    quiet = {"log_config": None, "access_log": False, "server_header": False}
+    siq = uvicorn.Server(uvicorn.Config(create_app(host), host="localhost", port=port, **quiet))
+    practice = uvicorn.Server(
+        uvicorn.Config(create_practice(practice_url), host="127.0.0.1", port=practice_port, **quiet)
+    )
+    both = [asyncio.create_task(server.serve()) for server in (siq, practice)]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    siq.should_exit = practice.should_exit = True
+    await asyncio.gather(*both)

@@ -1,0 +1,113 @@
+"""Connections: their ids, the values that we give the provider, their stored configurations."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+from sqlalchemy import select
+
+from core.errors import ConfigRejected, NotFound, PluginMisbehaved, SignInRefused
+from core.flows.prepared import PreparedConnection
+from core.flows.services import Services
+from core.forms import FormInvalid, Values
+from core.plugin_api import Site
+from core.plugin_host import Plugin
+from core.refusals import CONNECTION_INACTIVE, PLUGIN_FAILED
+from core.saml.signature import Keys
+from core.settings import Settings
+from core.store import directory
+from core.store.tables import Connection, ConnectionState
+from core.vault import Vault
+
+
+def connection_id(organization_id: str, plugin_id: str) -> str:
+    """The id of this plugin's connection in this organization: the same before and after it is stored, so that the
+    dialog can show the ACS URL first.
+    """
+    digest = hashlib.sha256(f"{organization_id}:{plugin_id}".encode()).digest()
+    return "c-" + base64.b32encode(digest[:10]).decode().lower()
+
+
+def site_of(settings: Settings, connection: str) -> Site:
+    """What this host gives the provider for a connection. Every URL begins with the public URL."""
+    base = settings.public_url
+    return Site(
+        acs_url=f"{base}/sso/{connection}/acs",
+        audience=f"{base}/sso/{connection}",
+        login_url=f"{base}/sso/{connection}/login",
+        metadata_url=f"{base}/sso/{connection}/metadata",
+        scim_base_url=f"{base}/scim/v2/{connection}",
+    )
+
+
+def seal(vault: Vault, connection: str, values: Values) -> bytes:
+    """Values of a configuration, encrypted for this connection."""
+    return vault.seal(json.dumps(values).encode(), f"connections.values:{connection}")
+
+
+def unseal(vault: Vault, connection: str, sealed: bytes) -> Values:
+    """The values that were sealed. Raises ``ValueError`` where no key opens them."""
+    values: Values = json.loads(vault.open(sealed, f"connections.values:{connection}"))
+    return values
+
+
+def plugin_of(services: Services, plugin_id: str) -> Plugin:
+    """The working plugin of this id. Raises ``NotFound``, also for a quarantined one."""
+    plugin = services.plugins.plugins.get(plugin_id)
+    if plugin is None:
+        raise NotFound("There is no such integration, or it is not working.")
+    return plugin
+
+
+def active_connection(services: Services, connection: str) -> PreparedConnection:
+    """An active connection, prepared for sign-in.
+
+    Raises ``NotFound`` for an unknown id and ``SignInRefused`` (SSO-502) for one that is not active, whose plugin is
+    not working, or whose stored configuration its plugin no longer understands.
+    """
+    organization_id = directory.of_connection(services.database, connection)
+    if organization_id is None:
+        raise NotFound("There is no such connection. Check the address, or start from the sign-in page.")
+    with services.database.reading(organization_id) as session:
+        row = session.execute(
+            select(Connection.state, Connection.plugin_id, Connection.revision).where(Connection.id == connection)
+        ).one()
+        state, plugin_id, revision = row.tuple()
+        if state is not ConnectionState.ACTIVE:
+            raise SignInRefused(CONNECTION_INACTIVE, "the connection is not active")
+        if prepared := services.prepared.get(connection, revision):
+            return prepared
+        sealed = session.scalar(select(Connection.active).where(Connection.id == connection))
+    prepared = _prepare(services, organization_id, connection, plugin_id, sealed or b"")
+    services.prepared.keep(revision, prepared)
+    return prepared
+
+
+def _prepare(
+    services: Services, organization_id: str, connection: str, plugin_id: str, sealed: bytes
+) -> PreparedConnection:
+    site = site_of(services.settings, connection)
+    try:
+        plugin = plugin_of(services, plugin_id)
+        config = plugin.form.load(unseal(services.vault, connection, sealed), site)
+        activation = services.plugins.activate(plugin_id, config, site)
+    except NotFound:
+        raise SignInRefused(CONNECTION_INACTIVE, f"the plugin {plugin_id} is not working") from None
+    except (FormInvalid, ConfigRejected) as invalid:
+        raise SignInRefused(
+            CONNECTION_INACTIVE, f"the stored configuration does not fit the plugin: {invalid}"
+        ) from None
+    except PluginMisbehaved as broken:
+        raise SignInRefused(PLUGIN_FAILED, str(broken)) from None
+    return PreparedConnection(
+        id=connection,
+        organization_id=organization_id,
+        plugin_id=plugin_id,
+        title=plugin.tile.title,
+        site=site,
+        config=config,
+        activation=activation,
+        keys=Keys.of(activation.saml.certificates) if activation.saml else None,
+    )

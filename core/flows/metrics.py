@@ -1,0 +1,33 @@
+"""What an operator watches, for Prometheus. One process exposes its own numbers."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+registry = CollectorRegistry()
+
+_sign_ins = Counter("siq_sign_ins", "Ends of sign-ins by SAML.", ("plugin", "outcome", "code"), registry=registry)
+sign_in_duration = Histogram(
+    "siq_acs_seconds",
+    "Seconds from the posted response to the session or the refusal.",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+    registry=registry,
+)
+_activations = Counter("siq_activations", "Activations of integrations.", ("plugin", "outcome"), registry=registry)
+_password_sign_ins = Counter("siq_password_sign_ins", "Sign-ins by password.", ("outcome",), registry=registry)
+plugins_quarantined = Counter("siq_plugins_quarantined", "Plugins that could not be loaded.", registry=registry)
+
+
+def count_sign_in(plugin: str, outcome: str, code: str = "") -> None:
+    """Count the end of a sign-in: ``signed_in``, ``bounced`` or ``failed`` with its code."""
+    _sign_ins.labels(plugin, outcome, code).inc()
+
+
+def count_activation(plugin: str, outcome: str) -> None:
+    """Count a press of Activate: ``activated``, ``updated`` or ``refused``."""
+    _activations.labels(plugin, outcome).inc()
+
+
+def count_password_sign_in(outcome: str) -> None:
+    """Count a password sign-in: ``signed_in``, ``failed`` or ``throttled``."""
+    _password_sign_ins.labels(outcome).inc()

@@ -1,0 +1,60 @@
+"""What is costly to make of a connection's configuration, made once for each revision and kept with a bound."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from core.plugin_api import Activation, SamlTrust, Site
+from core.saml.signature import Keys
+
+_MOST = 2_000  # connections; one costs some 10 KB
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedConnection:
+    """An active connection, ready for sign-in. ``keys`` are there whenever ``activation.saml`` is."""
+
+    id: str
+    organization_id: str
+    plugin_id: str
+    title: str
+    site: Site
+    config: BaseModel
+    activation: Activation
+    keys: Keys | None
+
+    @property
+    def trust(self) -> tuple[SamlTrust, Keys]:
+        """Whom it believes; there for every connection that signs people in."""
+        assert self.activation.saml
+        assert self.keys
+        return self.activation.saml, self.keys
+
+
+class PreparedConnections:
+    """A bounded cache by connection id and revision, the least recently used goes first. Safe between threads."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        """``most`` is the number of connections that are kept."""
+        self._most = most
+        self._kept: OrderedDict[tuple[str, int], PreparedConnection] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, connection_id: str, revision: int) -> PreparedConnection | None:
+        """What was kept for this revision of the connection."""
+        with self._lock:
+            key = (connection_id, revision)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, revision: int, prepared: PreparedConnection) -> None:
+        """Keep a connection of this revision."""
+        with self._lock:
+            self._kept[prepared.id, revision] = prepared
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)

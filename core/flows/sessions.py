@@ -1,0 +1,100 @@
+"""Signed-in browsers. The cookie holds a random token, the database its hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.flows import audit
+from core.flows.actors import Actor, actor_of
+from core.flows.services import Services
+from core.store import directory
+from core.store.tables import Organization, SignInSession, User
+from core.store.tokens import hashed, new_token
+
+_SEEN_EVERY = timedelta(minutes=1)  # one write a minute is enough for an idle limit of minutes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A new session: the secret for the cookie, and when it ends at the latest."""
+
+    token: str
+    expires_at: datetime
+
+
+def open_session(
+    services: Services,
+    session: Session,
+    user: User,
+    *,
+    connection_id: str | None = None,
+    not_after: datetime | None = None,
+) -> OpenedSession:
+    """Open a session in the caller's transaction. It ends no later than ``not_after``, the provider's own limit
+    (SessionNotOnOrAfter, SAML Core 2.7.2).
+    """
+    now = clock.now()
+    expires_at = now + timedelta(hours=services.settings.session_hours)
+    if not_after is not None:
+        expires_at = min(expires_at, not_after)
+    token = new_token()
+    session.add(
+        SignInSession(
+            id_hash=hashed(token),
+            organization_id=user.organization_id,
+            user_id=user.id,
+            connection_id=connection_id,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=expires_at,
+        )
+    )
+    user.last_sign_in_at = now
+    return OpenedSession(token, expires_at)
+
+
+def current_actor(services: Services, token: str | None) -> Actor | None:
+    """The person of a session token; none where there is no such session, it has ended, or the account is suspended."""
+    if not token:
+        return None
+    organization_id = directory.of_session(services.database, token)
+    if organization_id is None:
+        return None
+    now = clock.now()
+    with services.database.reading(organization_id) as session:
+        row = session.execute(
+            select(SignInSession, User, Organization)
+            .join(User, User.id == SignInSession.user_id)
+            .join(Organization, Organization.id == SignInSession.organization_id)
+            .where(SignInSession.id_hash == hashed(token))
+        ).one_or_none()
+        if row is None:
+            return None
+        signed_in, user, organization = row.tuple()
+        idle_limit = signed_in.last_seen_at + timedelta(minutes=services.settings.session_idle_minutes)
+        if now >= signed_in.expires_at or now >= idle_limit or not user.active:
+            return None
+        actor = actor_of(user, organization, signed_in.connection_id)
+        seen_at = signed_in.last_seen_at
+    if now - seen_at >= _SEEN_EVERY:
+        with services.database.writing(organization_id) as session:
+            session.execute(
+                update(SignInSession).where(SignInSession.id_hash == hashed(token)).values(last_seen_at=now)
+            )
+    return actor
+
+
+def end_session(services: Services, token: str | None) -> Actor | None:
+    """End a session and answer whose it was; none where it had ended before."""
+    actor = current_actor(services, token)
+    if actor is None or token is None:
+        return None
+    with services.database.writing(actor.organization_id) as session:
+        session.execute(delete(SignInSession).where(SignInSession.id_hash == hashed(token)))
+        audit.record(session, audit.Event.SIGNED_OUT, organization_id=actor.organization_id, actor=actor.display_name)
+    return actor

@@ -1,0 +1,309 @@
+"""Signing in by SAML, from the click to the session.
+
+    begin    a pending request, keyed by an opaque RelayState, bound to the browser by a cookie; on to the provider
+    finish   form → verified assertion → identity → account → session
+
+``finish`` ends in **one transaction**: the request is consumed, the assertion's id recorded, the account matched or
+made, the session opened, attempt and audit written; or none of it. The primary key of ``used_assertions`` decides
+which of two deliveries of one assertion opens the session, in whatever process they arrive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import clock, correlation
+from core.errors import NotFound, PluginMisbehaved, SignInRefused
+from core.flows import attempts, audit, metrics
+from core.flows.attempts import Delivery, Observed
+from core.flows.connections import active_connection
+from core.flows.local_path import local_path
+from core.flows.people_matching import match_or_create
+from core.flows.prepared import PreparedConnection
+from core.flows.services import Services
+from core.flows.sessions import OpenedSession, open_session
+from core.plugin_api import Identity, Unsolicited, VerifiedAssertion
+from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED
+from core.saml import requests, response
+from core.store import directory
+from core.store.tables import LoginRequest, Organization, UsedAssertion
+from core.store.tokens import hashed, new_token
+
+log = structlog.get_logger()
+
+HOME = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Where the browser goes, and the secret that binds it to the pending request for ``lifetime``."""
+
+    url: str
+    browser_token: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session was opened; ``location`` is a path of this site."""
+
+    session: OpenedSession
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """A click at the provider, taken as a hint: the browser starts a sign-in of ours at ``location``."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What passed every check: the assertion, whom it is about, and the request that it answers (none: unsolicited)."""
+
+    assertion: VerifiedAssertion
+    identity: Identity
+    pending: LoginRequest | None
+
+
+class SignInFailed(Exception):
+    """A sign-in was refused, and the refusal is on record.
+
+    Carries what its page shows: the refusal, the correlation id, the time, the provider's name, the connection's id
+    and the organization's contact (an e-mail address, or empty).
+    """
+
+    def __init__(
+        self,
+        refused: SignInRefused,
+        *,
+        provider: str,
+        connection_id: str,
+        plugin_id: str = "",
+        organization_name: str = "",
+        contact: str = "",
+    ) -> None:
+        super().__init__(str(refused))
+        self.refusal = refused.refusal
+        self.provider = provider
+        self.connection_id = connection_id
+        self.plugin_id = plugin_id
+        self.organization_name = organization_name
+        self.contact = contact
+        self.correlation_id = correlation.current()
+        self.at: datetime = clock.now()
+
+
+def begin(services: Services, connection_id: str, next_path: str | None, browser_token: str | None) -> Begun:
+    """Store a pending request and answer the provider's URL with the AuthnRequest in it (SAML Bindings 3.4).
+
+    ``next_path`` is where the person wants to go; anything but a local path is dropped. ``browser_token`` is the
+    value of the binding cookie, if the browser has one: two tabs then wait side by side. Raises ``NotFound`` for an
+    unknown connection and ``SignInFailed`` for one that is not active.
+    """
+    connection = _ready(services, connection_id)
+    saml, _ = connection.trust
+    relay_state, browser_token = new_token(), browser_token or new_token()
+    request = requests.login_request(
+        sign_in_url=saml.sign_in_url,
+        issuer=connection.site.audience,
+        acs_url=connection.site.acs_url,
+        relay_state=relay_state,
+    )
+    now = clock.now()
+    lifetime = timedelta(minutes=services.settings.login_request_minutes)
+    with services.database.writing(connection.organization_id) as session:
+        session.add(
+            LoginRequest(
+                relay_state_hash=hashed(relay_state),
+                organization_id=connection.organization_id,
+                connection_id=connection.id,
+                request_id=request.id,
+                browser_hash=hashed(browser_token),
+                next_path=local_path(next_path) or HOME,
+                created_at=now,
+                expires_at=now + lifetime,
+            )
+        )
+    return Begun(request.url, browser_token, lifetime)
+
+
+def finish(services: Services, connection_id: str, delivery: Delivery) -> SignedIn | Bounced:
+    """Take what a browser delivered and open a session.
+
+    Raises ``NotFound`` for an unknown connection and ``SignInFailed`` for every refusal, which is then on record.
+    """
+    connection = _ready(services, connection_id)
+    observed = Observed(connection, delivery)
+    try:
+        with metrics.sign_in_duration.time():
+            result = _finish(services, observed)
+    except SignInRefused as refused:
+        raise _refuse(services, observed, refused) from refused
+    metrics.count_sign_in(connection.plugin_id, "bounced" if isinstance(result, Bounced) else "signed_in")
+    return result
+
+
+def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
+    connection, delivery = observed.connection, observed.delivery
+    saml, keys = connection.trust
+    pending = _pending(services, connection, delivery)
+    observed.started_here = pending is not None
+    assertion = response.read(
+        delivery.form_value,
+        keys,
+        response.Expected(
+            issuer=saml.issuer,
+            audience=connection.site.audience,
+            acs_url=connection.site.acs_url,
+            request_id=pending.request_id if pending else None,
+            unsolicited_allowed=saml.unsolicited is not Unsolicited.REFUSE,
+            skew=timedelta(seconds=services.settings.clock_skew_seconds),
+        ),
+        clock.now(),
+    )
+    observed.assertion, observed.who = assertion, assertion.name_id.value
+    if assertion.in_response_to is None:
+        pending, observed.started_here = None, False
+        if saml.unsolicited is Unsolicited.BOUNCE:
+            return Bounced(connection.site.login_url.removeprefix(services.settings.public_url))
+    identity = _identity(services, connection, assertion)
+    observed.who = identity.email or identity.user_name
+    location = pending.next_path if pending else local_path(delivery.relay_state) or HOME
+    return SignedIn(_store(services, observed, _Accepted(assertion, identity, pending)), location)
+
+
+def _pending(services: Services, connection: PreparedConnection, delivery: Delivery) -> LoginRequest | None:
+    """The request of this connection that waits in this browser. A consumed one counts: its response is a replay."""
+    if not delivery.relay_state or not delivery.browser_token:
+        return None
+    with services.database.reading(connection.organization_id) as session:
+        return session.scalar(
+            select(LoginRequest).where(
+                LoginRequest.relay_state_hash == hashed(delivery.relay_state),
+                LoginRequest.browser_hash == hashed(delivery.browser_token),
+                LoginRequest.connection_id == connection.id,
+                LoginRequest.expires_at > clock.now(),
+            )
+        )
+
+
+def _identity(services: Services, connection: PreparedConnection, assertion: VerifiedAssertion) -> Identity:
+    try:
+        return services.plugins.handle_acs(connection.plugin_id, connection.config, assertion)
+    except PluginMisbehaved as broken:
+        log.exception("a plugin failed", plugin=connection.plugin_id)
+        raise SignInRefused(PLUGIN_FAILED, str(broken)) from None
+
+
+def _store(services: Services, observed: Observed, accepted: _Accepted) -> OpenedSession:
+    """The one transaction. Tried twice: two first sign-ins of one person at once both want to make the account, and
+    the one that comes second finds it made.
+    """
+    for last in (False, True):
+        try:
+            with services.database.writing(observed.connection.organization_id) as session:
+                return _in_one_transaction(services, session, observed, accepted)
+        except IntegrityError:
+            if last:
+                raise SignInRefused(INTERNAL, "the account was changed by others at the same time") from None
+    raise AssertionError("unreachable")  # the loop returns or raises
+
+
+def _in_one_transaction(services: Services, session: Session, observed: Observed, accepted: _Accepted) -> OpenedSession:
+    connection, assertion = observed.connection, accepted.assertion
+    if accepted.pending:
+        _consume(session, accepted.pending)
+    _use_once(session, connection, assertion, services.settings.clock_skew_seconds)
+    user = match_or_create(session, connection, accepted.identity)
+    observed.user_id = user.id
+    opened = open_session(
+        services, session, user, connection_id=connection.id, not_after=assertion.session_not_on_or_after
+    )
+    session.flush()
+    attempts.record(services, session, observed)
+    audit.record(
+        session,
+        audit.Event.SIGNED_IN,
+        organization_id=connection.organization_id,
+        actor=user.display_name or user.email,
+        subject=connection.title,
+        details={"e-mail": user.email, "started": "here" if observed.started_here else "at the provider"},
+    )
+    return opened
+
+
+def _consume(session: Session, pending: LoginRequest) -> None:
+    consumed = session.execute(
+        update(LoginRequest)
+        .where(LoginRequest.relay_state_hash == pending.relay_state_hash, LoginRequest.consumed_at.is_(None))
+        .values(consumed_at=clock.now())
+        .returning(LoginRequest.request_id)
+    ).first()
+    if consumed is None:
+        raise SignInRefused(REPLAYED, "the request was answered before")
+
+
+def _use_once(
+    session: Session, connection: PreparedConnection, assertion: VerifiedAssertion, skew_seconds: int
+) -> None:
+    session.add(
+        UsedAssertion(
+            organization_id=connection.organization_id,
+            connection_id=connection.id,
+            assertion_hash=hashed(assertion.id),
+            # Until then the time checks would let the assertion through again; one minute more costs nothing.
+            expires_at=assertion.not_on_or_after + timedelta(seconds=skew_seconds + 60),
+        )
+    )
+    try:
+        session.flush()
+    except IntegrityError:
+        raise SignInRefused(REPLAYED, "the assertion was used before", received=assertion.id) from None
+
+
+def _ready(services: Services, connection_id: str) -> PreparedConnection:
+    """An active connection that signs people in."""
+    try:
+        connection = active_connection(services, connection_id)
+    except SignInRefused as refused:
+        metrics.count_sign_in("", "failed", refused.refusal.code)
+        log.warning("sign-in refused", connection=connection_id, code=refused.refusal.code, detail=refused.detail)
+        raise SignInFailed(refused, provider="", connection_id=connection_id) from refused
+    if connection.activation.saml is None:
+        raise NotFound("This integration does not sign people in.")
+    return connection
+
+
+def _refuse(services: Services, observed: Observed, refused: SignInRefused) -> SignInFailed:
+    """Put a refusal on record and answer the error for its page."""
+    connection = observed.connection
+    metrics.count_sign_in(connection.plugin_id, "failed", refused.refusal.code)
+    log.warning("sign-in refused", connection=connection.id, code=refused.refusal.code, check=refused.refusal.check)
+    with services.database.writing(connection.organization_id) as session:
+        if not attempts.too_many_failures(session, connection.id):
+            attempts.record(services, session, observed, refused)
+            audit.record(
+                session,
+                audit.Event.SIGN_IN_FAILED,
+                organization_id=connection.organization_id,
+                actor=observed.who or "unknown person",
+                subject=connection.title,
+                details={"code": f"{refused.refusal.code} {refused.refusal.name}"},
+            )
+    organization = directory.organization_by_id(services.database, connection.organization_id) or Organization()
+    return SignInFailed(
+        refused,
+        provider=connection.title,
+        connection_id=connection.id,
+        plugin_id=connection.plugin_id,
+        organization_name=organization.name,
+        contact=organization.contact_email,
+    )

@@ -1,0 +1,229 @@
+"""Everything that a plugin imports.
+
+A plugin is one module with the four hooks of :mod:`core.hookspecs`, marked with :data:`hookimpl`. It declares a pydantic
+model with the field types below; the host makes the tile, the dialog, the validation, the encrypted storage and the
+SAML and SCIM endpoints from that declaration. ``plugins/aws_sso/plugin.py`` is the example, explained line by line in
+``docs/write-a-plugin.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+import pluggy
+
+from core.errors import ConfigRejected, SignInRefused
+from core.field_types import (
+    AcsUrl,
+    Audience,
+    Email,
+    Group,
+    Issuer,
+    Kind,
+    LoginUrl,
+    MetadataUrl,
+    Note,
+    PortalRedirectUrl,
+    PostLogoutUrl,
+    ScimBaseUrl,
+    ScimToken,
+    Secret,
+    SigningCertificates,
+    SignInUrl,
+    ValueRejected,
+    WebAddress,
+    tab,
+    ui,
+)
+from core.refusals import EMAIL_MISSING, PERSON_REFUSED, Refusal
+
+hookimpl = pluggy.HookimplMarker("siq")
+"""Marks a function of a plugin as the implementation of the hook of its name."""
+
+__all__ = [
+    "EMAIL_MISSING",
+    "PERSON_REFUSED",
+    "AcsUrl",
+    "Activation",
+    "Audience",
+    "Category",
+    "ConfigRejected",
+    "Email",
+    "Group",
+    "Identity",
+    "Issuer",
+    "Kind",
+    "LoginUrl",
+    "MetadataUrl",
+    "NameId",
+    "Note",
+    "PortalRedirectUrl",
+    "PostLogoutUrl",
+    "Refusal",
+    "SamlTrust",
+    "ScimBaseUrl",
+    "ScimToken",
+    "Secret",
+    "SetupStep",
+    "SignInRefused",
+    "SignInUrl",
+    "SigningCertificates",
+    "Site",
+    "Tile",
+    "Unsolicited",
+    "ValueRejected",
+    "VerifiedAssertion",
+    "WebAddress",
+    "hookimpl",
+    "tab",
+    "ui",
+]
+
+
+class Category(StrEnum):
+    """Where a tile stands in the catalog."""
+
+    PROVISIONING_SSO = "Provisioning & SSO"
+    MESSAGING = "Messaging"
+    TICKETING = "Ticketing"
+    MONITORING = "Monitoring"
+    STORAGE = "Storage and backup"
+    DEVELOPER = "Developer tools"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A plugin's place in the catalog.
+
+    ``summary`` is one sentence. ``search`` are words by which people look for it and that its texts do not hold.
+    ``documentation`` is an https URL of the provider's own guide, or empty; the guide beside the plugin
+    (``guide.md``) is linked without being named.
+    """
+
+    title: str
+    maker: str
+    category: Category
+    summary: str
+    search: tuple[str, ...] = ()
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The values that this host gives the provider for one connection. All are absolute URLs but ``audience``,
+    which is the relying party's entity ID (a URL too).
+    """
+
+    acs_url: str
+    audience: str
+    login_url: str
+    metadata_url: str
+    scim_base_url: str
+
+
+class Unsolicited(StrEnum):
+    """What to do with a response that answers no request of ours (a click on the provider's tile)."""
+
+    ACCEPT = "accept"
+    """Take it, once."""
+    BOUNCE = "bounce"
+    """Take it as a hint and start our own request at once; immune to replay and login CSRF."""
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class SamlTrust:
+    """Whom a connection believes.
+
+    ``issuer`` is the provider's entity ID, compared to the letter. ``sign_in_url`` takes the AuthnRequest by the
+    HTTP-Redirect binding. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
+    them is not used (SAML Metadata 2.4.1.1 leaves it to the relying party).
+    """
+
+    issuer: str
+    sign_in_url: str
+    certificates: str
+    unsolicited: Unsolicited = Unsolicited.ACCEPT
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStep:
+    """One thing that is left to do at the provider after activation: a heading and one or two sentences."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """What a configuration means: the SAML trust (none for a plugin without sign-in), whether SCIM is on, and what
+    the administrator still has to do at the provider.
+    """
+
+    saml: SamlTrust | None = None
+    scim: bool = False
+    steps: tuple[SetupStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NameId:
+    """The subject of an assertion (SAML Core 2.2.3). ``format`` is a URN, or empty where the provider sent none."""
+
+    value: str
+    format: str = ""
+    name_qualifier: str = ""
+    sp_name_qualifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAssertion:
+    """An assertion that passed every check. Every value comes from bytes that a pinned certificate signed.
+
+    ``attributes`` maps a name to its values in document order, stripped text each; one without a value maps to an empty tuple.
+    ``not_on_or_after`` is the end of the bearer confirmation and ``session_not_on_or_after`` the provider's limit for
+    the session (aware UTC; none where the provider set none). ``in_response_to`` is the ID of our request, or none
+    for an unsolicited response. SAML Core 2.3.3, 2.4.1.2, 2.7.2.
+    """
+
+    id: str
+    issuer: str
+    name_id: NameId
+    in_response_to: str | None
+    not_on_or_after: datetime
+    authn_instant: datetime
+    session_index: str | None = None
+    session_not_on_or_after: datetime | None = None
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def first(self, *names: str) -> str | None:
+        """The first value that is not empty of the first of these attributes that has one."""
+        for name in names:
+            for value in self.attributes.get(name, ()):
+                if value:
+                    return value
+        return None
+
+    def all(self, *names: str) -> tuple[str, ...]:
+        """Every value that is not empty of these attributes, in order."""
+        return tuple(value for name in names for value in self.attributes.get(name, ()) if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who signed in, in the host's words.
+
+    ``subject`` never changes for a person at this provider: the account is found by it, so a new e-mail address or
+    user name at the provider reaches the same person. ``user_name`` and ``email`` are as the provider writes them.
+    """
+
+    subject: str
+    user_name: str
+    email: str
+    given_name: str = ""
+    family_name: str = ""
+    display_name: str = ""
+    groups: tuple[str, ...] = ()

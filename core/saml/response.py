@@ -1,0 +1,397 @@
+"""From the form value of an answer to a VerifiedAssertion, or to a refusal with its code (SAML Profiles 4.1.4).
+
+Two halves, and one value between them. :func:`_receive` looks at what came, unsigned as it is: it may refuse, and it
+answers with signed bytes or not at all. :func:`_accept` gets these bytes and nothing else, so that no value can reach a
+VerifiedAssertion that a pinned certificate did not sign. A check is one function; they stand in the order of CHECKS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from core.errors import SignInRefused
+from core.plugin_api import NameId, VerifiedAssertion
+from core.refusals import (
+    AUDIENCE_MISMATCH,
+    AUTHN_MISSING,
+    CONDITIONS_MISSING,
+    CONFIRMATION_MISSING,
+    DESTINATION_MISMATCH,
+    EXPIRED,
+    ISSUER_MISMATCH,
+    NOT_YET_VALID,
+    PROVIDER_DENIED,
+    PROVIDER_ERROR,
+    RECIPIENT_MISMATCH,
+    REQUEST_UNKNOWN,
+    RESPONSE_SHAPE,
+    RESPONSE_UNREADABLE,
+    SESSION_OVER,
+    SIGNATURE_INVALID,
+    SUBJECT_MISSING,
+    UNSOLICITED_REFUSED,
+    VERSION_UNSUPPORTED,
+    XML_REFUSED,
+    Refusal,
+)
+from core.saml import document
+from core.saml.document import DocumentRefused, Element
+from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Keys, Signed, gate
+
+CHECKS: Final = tuple(
+    dict.fromkeys(
+        refusal.check
+        for refusal in (
+            RESPONSE_UNREADABLE,
+            RESPONSE_SHAPE,
+            PROVIDER_ERROR,
+            VERSION_UNSUPPORTED,
+            ISSUER_MISMATCH,
+            DESTINATION_MISMATCH,
+            SIGNATURE_INVALID,
+            SUBJECT_MISSING,
+            EXPIRED,
+            AUDIENCE_MISMATCH,
+            CONFIRMATION_MISSING,
+            RECIPIENT_MISMATCH,
+            REQUEST_UNKNOWN,
+            AUTHN_MISSING,
+        )
+    )
+)
+"""The names of the checks in the order in which they run."""
+
+_A: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}"
+_P: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}"
+_SAML_1: Final = ("{urn:oasis:names:tc:SAML:1.0:protocol}", "{urn:oasis:names:tc:SAML:1.1:protocol}")
+_ENCRYPTED: Final = (
+    f"{_A}EncryptedAssertion",
+    f"{_A}EncryptedID",
+    f"{_A}EncryptedAttribute",
+    "{http://www.w3.org/2001/04/xmlenc#}EncryptedData",
+)
+_STATUS: Final = "urn:oasis:names:tc:SAML:2.0:status:"
+_BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+_XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_UNDERSTOOD_CONDITIONS: Final = frozenset({f"{_A}AudienceRestriction", f"{_A}OneTimeUse", f"{_A}ProxyRestriction"})
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,12})?(?:Z|[+-]00:00)", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+_LONGEST_FORM_VALUE: Final = 2 * document.MOST_BYTES
+_LONGEST_SUBJECT: Final = 1024
+"""Characters; the longest identifiers that SAML defines have 256."""
+_WHITE_SPACE: Final = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What this connection and this browser expect.
+
+    ``issuer`` is the provider's entity ID, ``audience`` ours, ``acs_url`` the URL that was posted to: compared to the
+    letter. ``request_id`` is the request that waits in this browser, None where none does. ``unsolicited_allowed``: an
+    answer to no request may be taken. ``skew``: how far the clocks may be apart.
+    """
+
+    issuer: str
+    audience: str
+    acs_url: str
+    request_id: str | None
+    unsolicited_allowed: bool
+    skew: timedelta = timedelta(seconds=60)
+
+
+def read(form_value: str, keys: Keys, expected: Expected, now: datetime) -> VerifiedAssertion:
+    """The verified assertion in the form field SAMLResponse (base64, SAML Bindings 3.5.4).
+
+    Raises SignInRefused, whose ``refusal.check`` is one of CHECKS. The caller has to see to it that the assertion's
+    ``id`` is used once.
+    """
+    return _accept(_receive(form_value, keys, expected, now), expected, now)
+
+
+def _receive(form_value: str, keys: Keys, expected: Expected, now: datetime) -> Signed:
+    """What may refuse without a signature, then the gate."""
+    response = _document(form_value)
+    _check_shape(response)
+    _check_status(response)
+    assertion = response.find(ASSERTION)
+    assert assertion is not None
+    for element in (response, assertion):
+        _check_version(element)
+    for element in (response, assertion):
+        _check_issuer(element, expected)
+    _check_destination(response, expected)
+    response_answers = response.get("InResponseTo")
+    if response_answers is not None:
+        _check_same_request(assertion, response_answers)
+    return gate(response, keys, now)
+
+
+def _accept(signed: Signed, expected: Expected, now: datetime) -> VerifiedAssertion:
+    """Everything that is believed, from signed bytes alone."""
+    root = document.parse(signed.xml)
+    assertion = root if signed.element == "assertion" else _one(root, ASSERTION, RESPONSE_SHAPE)
+    _check_version(assertion)
+    issuer = _check_issuer(assertion, expected)
+    subject = _one(assertion, f"{_A}Subject", SUBJECT_MISSING)
+    name_id = _name_id(subject)
+    _check_conditions(assertion, expected, now)
+    _check_audience(assertion, expected)
+    confirmation = _confirmation(subject, expected, now)
+    session = _session(assertion, expected, now)
+    return VerifiedAssertion(
+        id=assertion.get("ID", ""),
+        issuer=issuer,
+        name_id=name_id,
+        in_response_to=confirmation.in_response_to,
+        not_on_or_after=confirmation.not_on_or_after,
+        authn_instant=session.authn_instant,
+        session_index=session.index,
+        session_not_on_or_after=session.not_on_or_after,
+        attributes=_attributes(assertion),
+    )
+
+
+# What may only refuse
+
+
+def _document(form_value: str) -> Element:
+    """Response received: base64 (RFC 2045, strict but for white space) of bounded XML."""
+    if len(form_value) > _LONGEST_FORM_VALUE:
+        raise SignInRefused(XML_REFUSED, f"The form value is longer than {_LONGEST_FORM_VALUE} characters")
+    try:
+        received = base64.b64decode("".join(form_value.split()), validate=True)
+    except (ValueError, binascii.Error):
+        raise SignInRefused(RESPONSE_UNREADABLE, "The form value is not base64") from None
+    if not received:
+        raise SignInRefused(RESPONSE_UNREADABLE, "The form value is empty")
+    try:
+        return document.message(received)
+    except DocumentRefused as refused:
+        raise SignInRefused(XML_REFUSED, str(refused)) from None
+
+
+def _check_shape(response: Element) -> None:
+    """One response, one assertion: anywhere in the document, whatever else is around them, and neither encrypted."""
+    if response.tag.startswith(_SAML_1):
+        raise SignInRefused(VERSION_UNSUPPORTED, expected="2.0", received="1")
+    if response.tag != RESPONSE:
+        raise SignInRefused(RESPONSE_SHAPE, "The document", expected="Response", received=response.tag)
+    if next(response.iter(*_ENCRYPTED), None) is not None:
+        raise SignInRefused(RESPONSE_SHAPE, "Something in it is encrypted")
+    if sum(1 for _ in response.iter(RESPONSE)) > 1:
+        raise SignInRefused(RESPONSE_SHAPE, "There is a Response inside the Response")
+    assertions = list(response.iter(ASSERTION))
+    if not assertions and _status_codes(response)[:1] != [f"{_STATUS}Success"]:
+        return  # the next check refuses it with the provider's own words
+    if len(assertions) != 1 or assertions[0].getparent() is not response:
+        raise SignInRefused(RESPONSE_SHAPE, "Assertions", expected="1 in the Response", received=str(len(assertions)))
+    if not _ID.fullmatch(assertions[0].get("ID", "")):
+        raise SignInRefused(RESPONSE_SHAPE, "The ID of the Assertion", received=assertions[0].get("ID", ""))
+
+
+def _check_status(response: Element) -> None:
+    """Status (Core 3.2.2). A response without success is often unsigned: it can do no more than end the sign-in."""
+    codes = _status_codes(response)
+    if codes[:1] == [f"{_STATUS}Success"]:
+        return
+    text = response.findtext(f"{_P}Status/{_P}StatusMessage", "").strip(_WHITE_SPACE)
+    refusal = PROVIDER_DENIED if f"{_STATUS}RequestDenied" in codes else PROVIDER_ERROR
+    received = " / ".join(code.removeprefix(_STATUS) for code in codes)
+    raise SignInRefused(refusal, text or "The provider gave no message", expected="Success", received=received)
+
+
+def _status_codes(response: Element) -> list[str]:
+    status = response.find(f"{_P}Status")
+    return [] if status is None else [code.get("Value", "") for code in status.iter(f"{_P}StatusCode")]
+
+
+def _check_version(element: Element) -> None:
+    """Version (Core 2.3.3, 3.2.2)."""
+    if element.get("Version") != "2.0":
+        raise SignInRefused(VERSION_UNSUPPORTED, expected="2.0", received=element.get("Version", ""))
+
+
+def _check_issuer(element: Element, expected: Expected) -> str:
+    """Issuer, equal to the letter. A Response may leave it out (Profiles 4.1.4.2), an Assertion may not."""
+    issuers = [_text(issuer) for issuer in element.findall(ISSUER)]
+    if issuers != [expected.issuer] and not (element.tag == RESPONSE and not issuers):
+        raise SignInRefused(ISSUER_MISMATCH, expected=expected.issuer, received=", ".join(issuers))
+    return expected.issuer
+
+
+def _check_destination(response: Element, expected: Expected) -> None:
+    """Destination, when present (Core 3.2.2)."""
+    destination = response.get("Destination")
+    if destination is not None and destination != expected.acs_url:
+        raise SignInRefused(DESTINATION_MISMATCH, expected=expected.acs_url, received=destination)
+
+
+def _check_same_request(assertion: Element, answers: str) -> None:
+    """A Response that names a request holds an Assertion that names it, too (Profiles 4.1.4.2)."""
+    named = {data.get("InResponseTo") for data in assertion.iter(f"{_A}SubjectConfirmationData")}
+    if answers not in named:
+        raise SignInRefused(REQUEST_UNKNOWN, "Response and Assertion name different requests", received=answers)
+
+
+# What is believed: every element from here on comes from signed bytes
+
+
+def _name_id(subject: Element) -> NameId:
+    """Subject: one NameID whose text is a single run of characters (Core 2.2.3)."""
+    element = _one(subject, f"{_A}NameID", SUBJECT_MISSING)
+    value = _text(element)
+    if not value or len(value) > _LONGEST_SUBJECT:
+        raise SignInRefused(SUBJECT_MISSING, f"The NameID is empty or longer than {_LONGEST_SUBJECT} characters")
+    return NameId(value, element.get("Format", ""), element.get("NameQualifier", ""), element.get("SPNameQualifier", ""))
+
+
+def _check_conditions(assertion: Element, expected: Expected, now: datetime) -> None:
+    """Time window: the Conditions, all of them understood (Core 2.5.1)."""
+    conditions = _one(assertion, f"{_A}Conditions", CONDITIONS_MISSING)
+    for condition in conditions:
+        if condition.tag not in _UNDERSTOOD_CONDITIONS:
+            raise SignInRefused(CONDITIONS_MISSING, "A condition that is not understood", received=condition.tag)
+    _check_window(conditions, expected, now, CONDITIONS_MISSING)
+
+
+def _check_window(element: Element, expected: Expected, now: datetime, malformed: Refusal) -> None:
+    start, end = _time(element, "NotBefore", malformed), _time(element, "NotOnOrAfter", malformed)
+    where = element.tag.rpartition("}")[2]
+    if start is not None and now < start - expected.skew:
+        raise SignInRefused(NOT_YET_VALID, f"NotBefore of {where}", expected=_stamp(start), received=f"{_stamp(now)} here")
+    if end is not None and now >= end + expected.skew:
+        raise SignInRefused(EXPIRED, f"NotOnOrAfter of {where}", expected=_stamp(end), received=f"{_stamp(now)} here")
+
+
+def _check_audience(assertion: Element, expected: Expected) -> None:
+    """Audience: at least one restriction, and each names us (Core 2.5.1.4)."""
+    restrictions = assertion.findall(f"{_A}Conditions/{_A}AudienceRestriction")
+    audiences = [[_text(audience) for audience in restriction.findall(f"{_A}Audience")] for restriction in restrictions]
+    if not audiences or any(expected.audience not in named for named in audiences):
+        received = ", ".join(audience for named in audiences for audience in named)
+        raise SignInRefused(AUDIENCE_MISMATCH, expected=expected.audience, received=received)
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirmation:
+    in_response_to: str | None
+    not_on_or_after: datetime
+
+
+def _confirmation(subject: Element, expected: Expected, now: datetime) -> _Confirmation:
+    """Subject confirmation: one bearer confirmation that holds (Profiles 4.1.4.3). The first failure is the one told."""
+    refusals: list[SignInRefused] = []
+    for confirmation in subject.findall(f"{_A}SubjectConfirmation"):
+        if confirmation.get("Method") != _BEARER:
+            continue
+        try:
+            return _bearer(confirmation, expected, now)
+        except SignInRefused as refused:
+            refusals.append(refused)
+    raise refusals[0] if refusals else SignInRefused(CONFIRMATION_MISSING, "There is no bearer confirmation")
+
+
+def _bearer(confirmation: Element, expected: Expected, now: datetime) -> _Confirmation:
+    data = _one(confirmation, f"{_A}SubjectConfirmationData", CONFIRMATION_MISSING)
+    end = _time(data, "NotOnOrAfter", CONFIRMATION_MISSING)
+    if end is None or "Recipient" not in data.attrib:
+        raise SignInRefused(CONFIRMATION_MISSING, "It has no NotOnOrAfter or no Recipient")
+    _check_window(data, expected, now, CONFIRMATION_MISSING)
+    _check_recipient(data, expected)
+    _check_request(data, expected)
+    return _Confirmation(data.get("InResponseTo"), end)
+
+
+def _check_recipient(data: Element, expected: Expected) -> None:
+    """Recipient: the URL that was posted to."""
+    recipient = data.get("Recipient", "")
+    if recipient != expected.acs_url:
+        raise SignInRefused(RECIPIENT_MISMATCH, expected=expected.acs_url, received=recipient)
+
+
+def _check_request(data: Element, expected: Expected) -> None:
+    """Pending request: the one that waits in this browser, or none where that is allowed."""
+    answers = data.get("InResponseTo")
+    if answers is None and not expected.unsolicited_allowed:
+        raise SignInRefused(UNSOLICITED_REFUSED, expected=expected.request_id or "", received="no InResponseTo")
+    if answers is not None and answers != expected.request_id:
+        waiting = expected.request_id or "no request waits in this browser"
+        raise SignInRefused(REQUEST_UNKNOWN, expected=waiting, received=answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    authn_instant: datetime
+    index: str | None
+    not_on_or_after: datetime | None
+
+
+def _session(assertion: Element, expected: Expected, now: datetime) -> _Session:
+    """Authentication statement: at least one, and no session at the provider that is over (Core 2.7.2)."""
+    statements = assertion.findall(f"{_A}AuthnStatement")
+    instants = [_time(statement, "AuthnInstant", AUTHN_MISSING) for statement in statements]
+    ends = [end for statement in statements if (end := _time(statement, "SessionNotOnOrAfter", AUTHN_MISSING))]
+    if not instants or instants[0] is None:
+        raise SignInRefused(AUTHN_MISSING, "There is no AuthnStatement with an AuthnInstant")
+    end = min(ends, default=None)
+    if end is not None and now >= end + expected.skew:
+        raise SignInRefused(SESSION_OVER, "SessionNotOnOrAfter", expected=_stamp(end), received=f"{_stamp(now)} here")
+    return _Session(instants[0], statements[0].get("SessionIndex"), end)
+
+
+def _attributes(assertion: Element) -> Mapping[str, tuple[str, ...]]:
+    """Every attribute by its Name. One that comes twice has the values of both; an empty statement is accepted."""
+    found: dict[str, tuple[str, ...]] = {}
+    for attribute in assertion.iterfind(f"{_A}AttributeStatement/{_A}Attribute"):
+        values = tuple(
+            "".join(value.itertext()).strip(_WHITE_SPACE)
+            for value in attribute.iterfind(f"{_A}AttributeValue")
+            if value.get(f"{_XSI}nil") not in {"true", "1"}
+        )
+        name = attribute.get("Name", "")
+        found[name] = found.get(name, ()) + values
+    return MappingProxyType(found)
+
+
+# Small parts
+
+
+def _one(parent: Element, tag: str, refusal: Refusal) -> Element:
+    """The only child of this name."""
+    found = parent.findall(tag)
+    if len(found) != 1:
+        name = tag.rpartition("}")[2]
+        raise SignInRefused(refusal, f"{name} elements", expected="1", received=str(len(found)))
+    return found[0]
+
+
+def _text(element: Element) -> str:
+    """The text of an element, without the white space around it; nothing when there are elements in it."""
+    return "" if len(element) else (element.text or "").strip(_WHITE_SPACE)
+
+
+def _time(element: Element, name: str, malformed: Refusal) -> datetime | None:
+    """A time attribute as aware UTC (Core 1.3.3), None when absent; fractions of a second are kept to microseconds."""
+    value = element.get(name)
+    if value is None:
+        return None
+    match = _TIME.fullmatch(value.strip(_WHITE_SPACE))
+    try:
+        moment = datetime.fromisoformat(match[1]) if match else None
+    except ValueError:
+        moment = None
+    if match is None or moment is None:
+        raise SignInRefused(malformed, f"{name} is not a UTC time", received=value)
+    return moment.replace(microsecond=int((match[2] or ".0")[1:7].ljust(6, "0")), tzinfo=UTC)
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

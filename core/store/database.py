@@ -1,0 +1,157 @@
+"""The database, and the rule that a query sees one organization.
+
+Every table whose rows belong to an organization derives from :class:`Owned`. A session is opened for one organization;
+each of its queries gets the condition ``organization_id = …`` added here, and a new row of another organization is
+refused. So a forgotten condition cannot show or change another company's data. The few look-ups that find the
+organization in the first place (by host name, session id, connection id) are in ``directory.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, ForeignKey, create_engine, event
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    UOWTransaction,
+    mapped_column,
+    with_loader_criteria,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102  SQLAlchemy's hook
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime has no place here")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102  SQLAlchemy's hook
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """The declarative base of every table."""
+
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  SQLAlchemy reads it from the class
+
+
+class Owned(Base):
+    """A row that belongs to one organization."""
+
+    __abstract__ = True
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), index=True)
+
+
+class OrganizationMissing(RuntimeError):
+    """A programming error: a query of an owned table in a session that was opened for no organization."""
+
+
+class Database:
+    """Opens sessions. One per process; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` is a SQLAlchemy URL of SQLite or PostgreSQL. Nothing is connected yet."""
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def reading(self, organization_id: str) -> Iterator[Session]:
+        """A session that reads one organization; what it changes is rolled back."""
+        with Session(self.engine, info={"organization_id": organization_id}) as session:
+            yield session
+
+    @contextmanager
+    def writing(self, organization_id: str) -> Iterator[Session]:
+        """A session for one transaction in one organization: committed at the end, rolled back on any error."""
+        options = {"siq_writes": True}
+        with (
+            self.engine.connect().execution_options(**options) as connection,
+            Session(connection, info={"organization_id": organization_id}, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def unscoped(self) -> Iterator[Session]:
+        """A session across organizations: for ``directory.py``, housekeeping and the operator's commands only."""
+        with (
+            self.engine.connect().execution_options(siq_writes=True) as connection,
+            Session(connection, info={"unscoped": True}, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def looking_up(self) -> Iterator[Session]:
+        """Like :meth:`unscoped`, for reading: takes no write lock."""
+        with Session(self.engine, info={"unscoped": True}) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=10, max_overflow=30)
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None  # we send BEGIN ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later can fail with "database is locked" at once: SQLite does not
+        # wait when a lock must be upgraded. A writer therefore takes the lock at the start.
+        writes = connection.get_execution_options().get("siq_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _only_this_organization(state: ORMExecuteState) -> None:
+    if state.session.info.get("unscoped"):
+        return
+    organization_id = state.session.info.get("organization_id")
+    if organization_id is None or not state.is_orm_statement:
+        raise OrganizationMissing(
+            "open the session with Database.reading() or Database.writing(), and query mapped classes"
+        )
+    if state.is_insert:
+        raise OrganizationMissing("add rows with Session.add(), which checks their organization")
+    state.statement = state.statement.options(
+        with_loader_criteria(Owned, lambda table: table.organization_id == organization_id, include_aliases=True)
+    )
+
+
+@event.listens_for(Session, "before_flush")
+def _only_rows_of_this_organization(session: Session, _context: UOWTransaction, _instances: object) -> None:
+    if session.info.get("unscoped"):
+        return
+    organization_id = session.info.get("organization_id")
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, Owned) and row.organization_id != organization_id:
+            raise OrganizationMissing(f"a row of another organization was added: {type(row).__name__}")

@@ -1,0 +1,60 @@
+"""The look-ups that find the organization in the first place. Each answers an organization's id and no more than is
+needed to go on in a session of that organization.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from core.store.database import Database
+from core.store.tables import Connection, OneTimeLink, Organization, SignInSession, User
+from core.store.tokens import hashed
+
+
+def organization_by_slug(database: Database, slug: str) -> Organization | None:
+    """The organization of this slug (the name in its portal's address)."""
+    with database.looking_up() as session:
+        return session.scalar(select(Organization).where(Organization.slug == slug))
+
+
+def organization_by_id(database: Database, organization_id: str) -> Organization | None:
+    """The organization of this id."""
+    with database.looking_up() as session:
+        return session.get(Organization, organization_id)
+
+
+def only_organization(database: Database) -> Organization | None:
+    """The organization of an installation that has just one; none where there are none or several."""
+    with database.looking_up() as session:
+        found = session.scalars(select(Organization).limit(2)).all()
+        return found[0] if len(found) == 1 else None
+
+
+def of_connection(database: Database, connection_id: str) -> str | None:
+    """The organization of a connection."""
+    with database.looking_up() as session:
+        return session.scalar(select(Connection.organization_id).where(Connection.id == connection_id))
+
+
+def of_session(database: Database, token: str) -> str | None:
+    """The organization of a session's token."""
+    with database.looking_up() as session:
+        return session.scalar(select(SignInSession.organization_id).where(SignInSession.id_hash == hashed(token)))
+
+
+def of_link(database: Database, token: str) -> str | None:
+    """The organization of a one-time link's token."""
+    with database.looking_up() as session:
+        return session.scalar(select(OneTimeLink.organization_id).where(OneTimeLink.token_hash == hashed(token)))
+
+
+def with_password(database: Database, email_key: str, limit: int = 5) -> list[tuple[str, str, str]]:
+    """(organization id, user id, password hash) of the active accounts with this address that have a password."""
+    with database.looking_up() as session:
+        rows = session.execute(
+            select(User.organization_id, User.id, User.password_hash)
+            .where(User.email_key == email_key, User.password_hash != "", User.active.is_(True))
+            .order_by(User.created_at)
+            .limit(limit)
+        )
+        return [(row[0], row[1], row[2]) for row in rows]

@@ -1,0 +1,470 @@
+"""An identity provider that signs, in the words and the shape of AWS IAM Identity Center.
+
+Built on lxml and cryptography alone. It shares no code with :mod:`core.saml`, so that each checks the other. It makes
+whatever it is asked for, weak algorithms and broken messages included, because the gate must be tried with them.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Final, TypeAlias
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape, quoteattr
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.x509.oid import NameOID
+from lxml import etree
+
+from core import clock
+
+Element: TypeAlias = etree._Element  # noqa: SLF001  lxml publishes the class under this name only
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+PROTOCOL: Final = "urn:oasis:names:tc:SAML:2.0:protocol"
+ASSERTION: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
+METADATA: Final = "urn:oasis:names:tc:SAML:2.0:metadata"
+DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
+EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+
+EMAIL: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+PERSISTENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+NAME_UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"
+NAME_BASIC: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
+NAME_URI: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+
+SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
+RESPONDER: Final = "urn:oasis:names:tc:SAML:2.0:status:Responder"
+REQUESTER: Final = "urn:oasis:names:tc:SAML:2.0:status:Requester"
+REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
+
+_MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
+_PSS: Final = "http://www.w3.org/2007/05/xmldsig-more#"
+DIGESTS: Final[Mapping[str, tuple[str, type[hashes.HashAlgorithm]]]] = {
+    "sha1": (f"{DSIG}sha1", hashes.SHA1),
+    "sha256": ("http://www.w3.org/2001/04/xmlenc#sha256", hashes.SHA256),
+    "sha384": (f"{_MORE}sha384", hashes.SHA384),
+    "sha512": ("http://www.w3.org/2001/04/xmlenc#sha512", hashes.SHA512),
+}
+SIGNATURES: Final[Mapping[str, str]] = {
+    "rsa-sha1": f"{DSIG}rsa-sha1",
+    "rsa-sha256": f"{_MORE}rsa-sha256",
+    "rsa-sha384": f"{_MORE}rsa-sha384",
+    "rsa-sha512": f"{_MORE}rsa-sha512",
+    "pss-sha256": f"{_PSS}sha256-rsa-MGF1",
+    "pss-sha384": f"{_PSS}sha384-rsa-MGF1",
+    "pss-sha512": f"{_PSS}sha512-rsa-MGF1",
+    "ecdsa-sha256": f"{_MORE}ecdsa-sha256",
+    "ecdsa-sha384": f"{_MORE}ecdsa-sha384",
+    "ecdsa-sha512": f"{_MORE}ecdsa-sha512",
+}
+_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
+    "p-192": ec.SECP192R1,
+    "p-256": ec.SECP256R1,
+    "p-384": ec.SECP384R1,
+    "p-521": ec.SECP521R1,
+}
+_MOST_REQUEST_BYTES: Final = 64 * 1024
+"""An AuthnRequest inflates to 1 KiB; what inflates to more is not read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A response: its XML, and the value of the form field SAMLResponse (base64 in one line)."""
+
+    xml: bytes
+
+    @property
+    def form_value(self) -> str:
+        return base64.b64encode(self.xml).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The namespace prefixes of a response; an empty one stands for a default namespace."""
+
+    protocol: str = "saml2p"
+    assertion: str = "saml2"
+    signature: str = "ds"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthnRequest:
+    """What a provider reads from a request: its ID, the audience, where to answer, what to send back unchanged, and the
+    Format of its NameIDPolicy (empty where it asks for none)."""
+
+    id: str
+    issuer: str
+    acs_url: str
+    relay_state: str
+    name_id_format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """One provider with one key pair. It never changes: :meth:`rotate` answers a new one."""
+
+    entity_id: str
+    sign_in_url: str
+    key: PrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def create(
+        cls,
+        entity_id: str,
+        sign_in_url: str | None = None,
+        key: str = "rsa-2048",
+        *,
+        valid_from: datetime | None = None,
+        valid_for: timedelta = timedelta(days=5 * 365),
+    ) -> IdentityProvider:
+        """A provider with a new key and a self-signed certificate like those of AWS (five years, no extensions).
+
+        ``key`` is ``rsa-<bits>`` or ``p-192``, ``p-256``, ``p-384``, ``p-521``. The sign-in URL is the entity ID unless given.
+        """
+        kind, _, size = key.partition("-")
+        private: PrivateKey
+        if kind == "rsa":
+            private = rsa.generate_private_key(public_exponent=65537, key_size=int(size))
+        else:
+            private = ec.generate_private_key(_CURVES[key]())
+        certificate = self_signed(private, valid_from or clock.now() - timedelta(days=1), valid_for)
+        return cls(entity_id, sign_in_url or entity_id, private, certificate)
+
+    def rotate(self) -> IdentityProvider:
+        """The same provider after a change of its certificate: a new key of the same kind."""
+        fresh = IdentityProvider.create(self.entity_id, self.sign_in_url, self.key_kind)
+        return replace(self, key=fresh.key, certificate=fresh.certificate)
+
+    @property
+    def key_kind(self) -> str:
+        """The kind of key as :meth:`create` takes it."""
+        if isinstance(self.key, rsa.RSAPrivateKey):
+            return f"rsa-{self.key.key_size}"
+        return f"p-{self.key.curve.key_size}"
+
+    @property
+    def certificate_pem(self) -> str:
+        """The certificate as PEM text."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+    @property
+    def certificate_base64(self) -> str:
+        """The certificate as one line of base64, as metadata and KeyInfo hold it."""
+        return base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode("ascii")
+
+    def metadata(self, *, name_id_format: str = "") -> bytes:
+        """Metadata as AWS writes it: unsigned, one signing key, an empty NameIDFormat until a format is chosen."""
+        location = quoteattr(self.sign_in_url)
+        logout = quoteattr(self.sign_in_url.replace("/saml/assertion/", "/saml/logout/"))
+        binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP"
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            f'<md:EntityDescriptor xmlns:md="{METADATA}" entityID={quoteattr(self.entity_id)}>\n'
+            f'  <md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="{PROTOCOL}">\n'
+            f'    <md:KeyDescriptor use="signing">\n      <ds:KeyInfo xmlns:ds="{DSIG}">\n        <ds:X509Data>\n'
+            f"          <ds:X509Certificate>{self.certificate_base64}</ds:X509Certificate>\n"
+            "        </ds:X509Data>\n      </ds:KeyInfo>\n    </md:KeyDescriptor>\n"
+            f'    <md:SingleLogoutService Binding="{binding}-POST" Location={logout}/>\n'
+            f'    <md:SingleLogoutService Binding="{binding}-Redirect" Location={logout}/>\n'
+            f"    <md:NameIDFormat>{escape(name_id_format)}</md:NameIDFormat>\n"
+            f'    <md:SingleSignOnService Binding="{binding}-POST" Location={location}/>\n'
+            f'    <md:SingleSignOnService Binding="{binding}-Redirect" Location={location}/>\n'
+            "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n"
+        ).replace("<md:NameIDFormat></md:NameIDFormat>", "<md:NameIDFormat/>").encode()
+
+    def response(
+        self,
+        acs_url: str,
+        audience: str,
+        *,
+        subject: str = "ada@example.test",
+        name_id_format: str = EMAIL,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+        attribute_name_format: str = "",
+        attribute_type: str = "",
+        in_response_to: str | None = None,
+        sign: Sequence[str] = ("response", "assertion"),
+        now: datetime | None = None,
+        lifetime: timedelta = timedelta(minutes=5),
+        session: timedelta | None = timedelta(hours=1),
+        destination: str | None = "",
+        recipient: str | None = "",
+        issuer: str = "",
+        response_issuer: str | None = "",
+        version: str = "2.0",
+        status: Sequence[str] = (SUCCESS,),
+        status_message: str = "",
+        milliseconds: bool = True,
+        names: Names = Names(),  # noqa: B008  frozen
+        signature: str = "",
+        digest: str = "sha256",
+        inclusive_prefixes: str = "",
+        key_info: bool = True,
+        edit: Callable[[Element], None] | None = None,
+        edit_signature: Callable[[Element], None] | None = None,
+    ) -> Minted:
+        """A response of the shape that AWS sends.
+
+        ``attributes`` None leaves the AttributeStatement out, an empty mapping makes the empty one that AWS sends when
+        only the subject is mapped. ``destination``, ``recipient``, ``issuer`` and ``response_issuer`` are the right
+        ones when empty and absent when None. ``status`` holds the StatusCode and those nested in it; without Success
+        there is no assertion. ``sign`` names what is signed. ``signature`` is a key of SIGNATURES (by default SHA-256 with
+        the provider's own kind of key), ``digest`` one of DIGESTS. ``edit`` changes the Response before it is signed,
+        ``edit_signature`` each ds:Signature after its digest and before its value is computed.
+        """
+        shape = _Shape(names, now or clock.now(), milliseconds)
+        issuer = issuer or self.entity_id
+        attributes_of_response = shape.attributes(
+            Destination=acs_url if destination == "" else destination,
+            ID=f"_r-{token_hex(16)}",
+            InResponseTo=in_response_to,
+            IssueInstant=shape.time(),
+            Version=version,
+        )
+        assertion = ""
+        if status[0] == SUCCESS:
+            assertion = "".join([
+                shape.assertion_start(version, issuer),
+                shape.subject(subject, name_id_format, acs_url if recipient == "" else recipient, in_response_to, lifetime),
+                shape.conditions(audience, lifetime),
+                shape.authn(session),
+                shape.attribute_statement(attributes, attribute_name_format, attribute_type),
+                shape.assertion_end(),
+            ])
+        root = etree.fromstring(
+            f"<{shape.p}Response {shape.xmlns('protocol')}{attributes_of_response}>"
+            + ("" if response_issuer is None else shape.issuer(response_issuer or issuer, declared=False))
+            + shape.status(status, status_message)
+            + assertion
+            + f"</{shape.p}Response>"
+        )
+        if edit:
+            edit(root)
+        signer = Signer(self, signature, digest, inclusive_prefixes, names.signature, key_info, edit_signature)
+        if "assertion" in sign:
+            for element in root.findall(f"{{{ASSERTION}}}Assertion"):
+                signer.sign(element)
+        if "response" in sign:
+            signer.sign(root)
+        return Minted(serialize(root))
+
+
+def serialize(root: Element) -> bytes:
+    """The document as AWS writes it: the declaration and the root element on one line."""
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + etree.tostring(root)
+
+
+def self_signed(key: PrivateKey, valid_from: datetime, valid_for: timedelta) -> x509.Certificate:
+    """A certificate as AWS makes it: its own issuer, no extensions, the same name for every customer."""
+    name = x509.Name([
+        x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Amazon"),
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "IDAS"),
+        x509.NameAttribute(NameOID.COMMON_NAME, "amazonaws.com"),
+    ])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int(token_hex(4), 16) or 1)
+        .not_valid_before(valid_from)
+        .not_valid_after(valid_from + valid_for)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def parse_authn_request(query: str) -> AuthnRequest:
+    """The request in the query string of an HTTP-Redirect binding (SAML Bindings 3.4.4.1).
+
+    Raises ValueError when there is none, or when it is no AuthnRequest.
+    """
+    fields = parse_qs(query, keep_blank_values=True)
+    try:
+        inflater = zlib.decompressobj(-15)
+        document = inflater.decompress(base64.b64decode(fields["SAMLRequest"][0], validate=True), _MOST_REQUEST_BYTES)
+        root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except (KeyError, ValueError, zlib.error, etree.XMLSyntaxError) as error:
+        raise ValueError("The query holds no readable SAMLRequest") from error
+    if root.tag != f"{{{PROTOCOL}}}AuthnRequest":
+        raise ValueError("The SAMLRequest is no AuthnRequest")
+    policy = root.find(f"{{{PROTOCOL}}}NameIDPolicy")
+    return AuthnRequest(
+        id=root.get("ID", ""),
+        issuer=(root.findtext(f"{{{ASSERTION}}}Issuer") or "").strip(),
+        acs_url=root.get("AssertionConsumerServiceURL", ""),
+        relay_state=fields.get("RelayState", [""])[0],
+        name_id_format="" if policy is None else policy.get("Format", ""),
+    )
+
+
+class _Shape:
+    """Writes the parts of a response as text, with the prefixes asked for."""
+
+    def __init__(self, names: Names, now: datetime, milliseconds: bool) -> None:  # noqa: FBT001  one private caller
+        self.names = names
+        self.now = now
+        self.milliseconds = milliseconds
+        self.p = f"{names.protocol}:" if names.protocol else ""
+        self.a = f"{names.assertion}:" if names.assertion else ""
+
+    def xmlns(self, which: str) -> str:
+        prefix, uri = {"protocol": (self.names.protocol, PROTOCOL), "assertion": (self.names.assertion, ASSERTION)}[which]
+        return f'xmlns:{prefix}="{uri}"' if prefix else f'xmlns="{uri}"'
+
+    def attributes(self, **values: str | None) -> str:
+        return "".join(f" {name}={quoteattr(value)}" for name, value in values.items() if value is not None)
+
+    def time(self, offset: timedelta = timedelta(0)) -> str:
+        moment = (self.now + offset).astimezone(UTC)
+        fraction = f".{moment.microsecond // 1000:03}" if self.milliseconds else ""
+        return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+    def issuer(self, value: str, *, declared: bool) -> str:
+        start = f"{self.a}Issuer" if declared else f"{self.a}Issuer {self.xmlns('assertion')}"
+        return f"<{start}>{escape(value)}</{self.a}Issuer>"
+
+    def status(self, codes: Sequence[str], message: str) -> str:
+        nested = ""
+        for code in reversed(codes):
+            start = f"<{self.p}StatusCode{self.attributes(Value=code)}"
+            nested = f"{start}>{nested}</{self.p}StatusCode>" if nested else f"{start}/>"
+        text = f"<{self.p}StatusMessage>{escape(message)}</{self.p}StatusMessage>" if message else ""
+        return f"<{self.p}Status>{nested}{text}</{self.p}Status>"
+
+    def assertion_start(self, version: str, issuer: str) -> str:
+        attributes = self.attributes(ID=f"_a-{token_hex(16)}", IssueInstant=self.time(), Version=version)
+        return f"<{self.a}Assertion {self.xmlns('assertion')}{attributes}>{self.issuer(issuer, declared=True)}"
+
+    def assertion_end(self) -> str:
+        return f"</{self.a}Assertion>"
+
+    def subject(
+        self, subject: str, name_id_format: str, recipient: str | None, in_response_to: str | None, lifetime: timedelta
+    ) -> str:
+        a = self.a
+        data = self.attributes(InResponseTo=in_response_to, NotOnOrAfter=self.time(lifetime), Recipient=recipient)
+        return (
+            f"<{a}Subject><{a}NameID{self.attributes(Format=name_id_format or None)}>{escape(subject)}</{a}NameID>"
+            f'<{a}SubjectConfirmation Method="{BEARER}"><{a}SubjectConfirmationData{data}/></{a}SubjectConfirmation>'
+            f"</{a}Subject>"
+        )
+
+    def conditions(self, audience: str, lifetime: timedelta) -> str:
+        a = self.a
+        window = self.attributes(NotBefore=self.time(-timedelta(minutes=5)), NotOnOrAfter=self.time(lifetime))
+        restriction = f"<{a}AudienceRestriction><{a}Audience>{escape(audience)}</{a}Audience></{a}AudienceRestriction>"
+        return f"<{a}Conditions{window}>{restriction}</{a}Conditions>"
+
+    def authn(self, session: timedelta | None) -> str:
+        a = self.a
+        end = None if session is None else self.time(session)
+        attributes = self.attributes(AuthnInstant=self.time(), SessionIndex=f"_s-{token_hex(8)}", SessionNotOnOrAfter=end)
+        context = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
+        return (
+            f"<{a}AuthnStatement{attributes}><{a}AuthnContext><{a}AuthnContextClassRef>{context}</{a}AuthnContextClassRef>"
+            f"</{a}AuthnContext></{a}AuthnStatement>"
+        )
+
+    def attribute_statement(self, attributes: Mapping[str, Sequence[str]] | None, name_format: str, xsi_type: str) -> str:
+        a = self.a
+        if attributes is None:
+            return ""
+        if not attributes:
+            return f"<{a}AttributeStatement/>"
+        typed = ""
+        if xsi_type:
+            typed = (
+                ' xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+                f" xsi:type={quoteattr(xsi_type)}"
+            )
+        rows = []
+        for name, values in attributes.items():
+            start = f"<{a}Attribute{self.attributes(Name=name, NameFormat=name_format or None)}>"
+            inside = "".join(f"<{a}AttributeValue{typed}>{escape(value)}</{a}AttributeValue>" for value in values)
+            rows.append(f"{start}{inside}</{a}Attribute>")
+        return f"<{a}AttributeStatement>{''.join(rows)}</{a}AttributeStatement>"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Puts an enveloped signature into an element (XML Signature 1.1; SAML Core 5.4)."""
+
+    provider: IdentityProvider
+    signature: str = ""
+    digest: str = "sha256"
+    inclusive_prefixes: str = ""
+    prefix: str = "ds"
+    key_info: bool = True
+    edit: Callable[[Element], None] | None = None
+
+    def sign(self, element: Element) -> None:
+        """Sign ``element`` by its ID and put the signature after its Issuer, or first where it has none."""
+        signature = etree.fromstring(self._skeleton(element.get("ID", ""), self._digest(element)))
+        has_issuer = len(element) > 0 and element[0].tag == f"{{{ASSERTION}}}Issuer"
+        element.insert(1 if has_issuer else 0, signature)
+        if self.edit:
+            self.edit(signature)
+        signed_info = signature.find(f"{{{DSIG}}}SignedInfo")
+        value = signature.find(f"{{{DSIG}}}SignatureValue")
+        assert signed_info is not None
+        assert value is not None
+        octets = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
+        value.text = base64.b64encode(self._sign(octets)).decode("ascii")
+
+    @property
+    def algorithm(self) -> str:
+        """The key in SIGNATURES of the algorithm that is used."""
+        return self.signature or ("rsa-sha256" if isinstance(self.provider.key, rsa.RSAPrivateKey) else "ecdsa-sha256")
+
+    def _digest(self, element: Element) -> str:
+        prefixes = self.inclusive_prefixes.split() or None
+        octets = etree.tostring(
+            element, method="c14n", exclusive=True, with_comments=False, with_tail=False, inclusive_ns_prefixes=prefixes
+        )
+        digest = hashes.Hash(DIGESTS[self.digest][1]())
+        digest.update(octets)
+        return base64.b64encode(digest.finalize()).decode("ascii")
+
+    def _sign(self, octets: bytes) -> bytes:
+        algorithm = DIGESTS[self.algorithm.rpartition("-")[2]][1]()
+        key = self.provider.key
+        if isinstance(key, rsa.RSAPrivateKey):
+            if self.algorithm.startswith("pss"):
+                return key.sign(octets, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), algorithm)
+            return key.sign(octets, padding.PKCS1v15(), algorithm)
+        r, s = utils.decode_dss_signature(key.sign(octets, ec.ECDSA(algorithm)))
+        size = (key.curve.key_size + 7) // 8
+        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+    def _skeleton(self, reference: str, digest_value: str) -> str:
+        d, xmlns = (f"{self.prefix}:", f"xmlns:{self.prefix}") if self.prefix else ("", "xmlns")
+        inclusive = ""
+        if self.inclusive_prefixes:
+            inclusive = f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{self.inclusive_prefixes}"/>'
+        key_info = ""
+        if self.key_info:
+            certificate = self.provider.certificate_base64
+            key_info = (
+                f"<{d}KeyInfo><{d}X509Data><{d}X509Certificate>{certificate}</{d}X509Certificate></{d}X509Data></{d}KeyInfo>"
+            )
+        return (
+            f'<{d}Signature {xmlns}="{DSIG}"><{d}SignedInfo><{d}CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
+            f'<{d}SignatureMethod Algorithm="{SIGNATURES[self.algorithm]}"/><{d}Reference URI="#{reference}">'
+            f'<{d}Transforms><{d}Transform Algorithm="{ENVELOPED}"/><{d}Transform Algorithm="{EXCLUSIVE}">{inclusive}'
+            f'</{d}Transform></{d}Transforms><{d}DigestMethod Algorithm="{DIGESTS[self.digest][0]}"/>'
+            f"<{d}DigestValue>{digest_value}</{d}DigestValue></{d}Reference></{d}SignedInfo>"
+            f"<{d}SignatureValue/>{key_info}</{d}Signature>"
+        )

@@ -1,0 +1,447 @@
+"""The responses that a tester can send: what each is, and what the service provider must do with it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from core import clock
+from core.refusals import (
+    AUDIENCE_MISMATCH,
+    AUTHN_MISSING,
+    CONDITIONS_MISSING,
+    CONFIRMATION_MISSING,
+    DESTINATION_MISMATCH,
+    EXPIRED,
+    ISSUER_MISMATCH,
+    NOT_YET_VALID,
+    PROVIDER_DENIED,
+    PROVIDER_ERROR,
+    RECIPIENT_MISMATCH,
+    REPLAYED,
+    REQUEST_UNKNOWN,
+    RESPONSE_SHAPE,
+    RESPONSE_UNREADABLE,
+    SESSION_OVER,
+    SIGNATURE_INVALID,
+    SIGNATURE_MISSING,
+    SIGNATURE_PROFILE,
+    SIGNATURE_WEAK,
+    SUBJECT_MISSING,
+    VERSION_UNSUPPORTED,
+    XML_REFUSED,
+    Refusal,
+)
+from core.testing.identity_provider import (
+    ASSERTION,
+    DSIG,
+    NAME_BASIC,
+    NAME_URI,
+    PERSISTENT,
+    REQUEST_DENIED,
+    RESPONDER,
+    TRANSIENT,
+    UNSPECIFIED,
+    Element,
+)
+from core.testing.practice.mint import form_value, mint
+from core.testing.practice.state import Application, Person
+
+ELSEWHERE: Final = "https://elsewhere.example.test/acs"
+INCLUSIVE: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+
+
+class NothingToReplay(Exception):  # noqa: N818  it says what is missing
+    """The application was sent no unsolicited response yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A form for the ACS. ``relay_state`` none leaves the field out."""
+
+    form_value: str
+    relay_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kind of response. ``refusal`` is none where the person must be signed in."""
+
+    name: str
+    title: str
+    what: str
+    make: Callable[[Application, Person], Made]
+    refusal: Refusal | None = None
+
+    @property
+    def code(self) -> str:
+        """The code that the refusal shows, or empty."""
+        return self.refusal.code if self.refusal else ""
+
+    @property
+    def expected(self) -> str:
+        """What must happen, as a sentence."""
+        if self.refusal is None:
+            return "the person is signed in."
+        return f"SiQ refuses the response with {self.code} and opens no session."
+
+
+def response(relay_state: str | None = None, **changes: Any) -> Callable[[Application, Person], Made]:
+    """A tile click's response with these changes (arguments of :func:`mint`)."""
+    return lambda application, person: Made(mint(application, person, **changes).form_value, relay_state)
+
+
+def at(offset: timedelta) -> Callable[[Application, Person], Made]:
+    """A response made by a clock that is off by ``offset``."""
+    return lambda application, person: Made(mint(application, person, now=clock.now() + offset).form_value)
+
+
+def mapped(
+    subject: Callable[[Person], str] = lambda person: person.email, **changes: Any
+) -> Callable[[Application, Person], Made]:
+    """A response with the usual attributes, whatever the application's mappings are."""
+
+    def make(application: Application, person: Person) -> Made:
+        attributes = {
+            "email": person.value("email"),
+            "givenName": person.value("givenName"),
+            "familyName": person.value("familyName"),
+        }
+        usual = {"subject": subject(person), "attributes": attributes, "attribute_name_format": NAME_BASIC}
+        return Made(mint(application, person, **(usual | changes)).form_value)
+
+    return make
+
+
+def without(path: str, *, parent: str) -> Callable[[Element], None]:
+    """An edit that takes an element of the assertion namespace out."""
+
+    def edit(root: Element) -> None:
+        for element in list(root.iter(f"{{{ASSERTION}}}{parent}")):
+            for child in element.findall(f"{{{ASSERTION}}}{path}"):
+                element.remove(child)
+
+    return edit
+
+
+def second_assertion(root: Element) -> None:
+    """An edit that adds a copy of the assertion with an ID of its own."""
+    assertion = next(root.iter(f"{{{ASSERTION}}}Assertion"))
+    twin = copy.deepcopy(assertion)
+    twin.set("ID", f"{assertion.get('ID')}2")
+    root.append(twin)
+
+
+def inclusive_signature(signature: Element) -> None:
+    """An edit of a signature to inclusive canonicalization, which SAML Core 5.4.3 advises against and SiQ refuses."""
+    for transform in signature.iter(f"{{{DSIG}}}Transform"):
+        if transform.get("Algorithm", "").endswith("exc-c14n#"):
+            transform.set("Algorithm", INCLUSIVE)
+
+
+def replaced(old: Callable[[Application, Person], str], new: str) -> Callable[[Application, Person], Made]:
+    """A response whose bytes are changed after signing."""
+
+    def make(application: Application, person: Person) -> Made:
+        xml = mint(application, person).xml
+        changed = xml.replace(old(application, person).encode(), new.encode())
+        assert changed != xml
+        return Made(form_value(changed))
+
+    return make
+
+
+def with_new_key(application: Application, person: Person) -> Made:
+    """A response signed by a key that nobody was told of."""
+    stranger = application.active_key.provider.rotate()
+    return Made(
+        stranger.response(
+            application.acs_url, application.audience, subject=application.subject.of(person)[0]
+        ).form_value
+    )
+
+
+def again(application: Application, _person: Person) -> Made:
+    """The last response of a tile click, byte for byte."""
+    if application.last is None:
+        raise NothingToReplay
+    return Made(application.last.form_value)
+
+
+def _refused(
+    refusal: Refusal, rows: Iterable[tuple[str, str, str, Callable[[Application, Person], Made]]]
+) -> list[Variant]:
+    return [Variant(name, title, what, make, refusal) for name, title, what, make in rows]
+
+
+_SIGNATURE = [
+    *_refused(
+        SIGNATURE_INVALID,
+        [
+            (
+                "tampered",
+                "Tampered",
+                "The NameID was changed after signing.",
+                replaced(lambda application, person: f">{application.subject.of(person)[0]}<", ">root@example.test<"),
+            ),
+            (
+                "unknown-key",
+                "Unknown key",
+                "A key signed it that is not the one SiQ was given, under the same name.",
+                with_new_key,
+            ),
+        ],
+    ),
+    *_refused(
+        SIGNATURE_MISSING,
+        [("unsigned", "Unsigned", "Neither the response nor the assertion is signed.", response(sign=()))],
+    ),
+    *_refused(
+        SIGNATURE_WEAK,
+        [
+            (
+                "sha1",
+                "SHA-1",
+                "Signed with RSA-SHA1, which AWS still offers.",
+                response(signature="rsa-sha1", digest="sha1"),
+            )
+        ],
+    ),
+    *_refused(
+        SIGNATURE_PROFILE,
+        [
+            (
+                "inclusive",
+                "Unusual signature",
+                "Canonicalized inclusively, outside the SAML signature profile.",
+                response(edit_signature=inclusive_signature),
+            )
+        ],
+    ),
+]  # fmt: skip  a table reads better with a row's fields on one line
+
+_ADDRESSES = [
+    *_refused(
+        AUDIENCE_MISMATCH,
+        [
+            (
+                "audience",
+                "Wrong audience",
+                "Made for another service.",
+                response(audience="https://elsewhere.example.test"),
+            )
+        ],
+    ),
+    *_refused(
+        RECIPIENT_MISMATCH,
+        [
+            (
+                "recipient",
+                "Wrong recipient",
+                "The bearer confirmation names another ACS URL.",
+                response(recipient=ELSEWHERE),
+            )
+        ],
+    ),
+    *_refused(
+        DESTINATION_MISMATCH,
+        [
+            (
+                "destination",
+                "Wrong destination",
+                "The response is addressed to another URL.",
+                response(destination=ELSEWHERE),
+            )
+        ],
+    ),
+    *_refused(
+        ISSUER_MISMATCH,
+        [
+            (
+                "issuer",
+                "Wrong issuer",
+                "Issued under another entity ID, by the right key.",
+                response(issuer="https://elsewhere.example.test"),
+            )
+        ],
+    ),
+]  # fmt: skip  a table reads better with a row's fields on one line
+
+_TIMES = [
+    *_refused(EXPIRED, [("expired", "Expired", "Made two hours ago.", at(timedelta(hours=-2)))]),
+    *_refused(NOT_YET_VALID, [("not-yet-valid", "Not yet valid", "Made two hours from now.", at(timedelta(hours=2)))]),
+    *_refused(
+        SESSION_OVER,
+        [
+            (
+                "session-over",
+                "Session over",
+                "The session at the provider has ended.",
+                response(session=timedelta(minutes=-10)),
+            )
+        ],
+    ),
+    *_refused(
+        REPLAYED, [("replay", "Replay of the last response", "The response of the last tile click, once more.", again)]
+    ),
+    *_refused(
+        REQUEST_UNKNOWN,
+        [
+            (
+                "unknown-request",
+                "Unknown InResponseTo",
+                "Answers a request that SiQ never made.",
+                response(in_response_to="_never-asked"),
+            )
+        ],
+    ),
+]  # fmt: skip  a table reads better with a row's fields on one line
+
+_SHAPES = [
+    *_refused(
+        RESPONSE_UNREADABLE,
+        [("not-base64", "Not base64", "The form field holds no base64.", lambda _a, _p: Made("%%%"))],
+    ),
+    *_refused(
+        XML_REFUSED,
+        [
+            (
+                "not-xml",
+                "Not XML",
+                "The form field holds no XML.",
+                lambda _a, _p: Made(form_value(b"signed, sealed, delivered")),
+            ),
+            (
+                "doctype",
+                "DOCTYPE",
+                "The document begins with a document type declaration.",
+                replaced(lambda _a, _p: "?>", "?><!DOCTYPE Response>"),
+            ),
+        ],
+    ),
+    *_refused(
+        RESPONSE_SHAPE,
+        [
+            (
+                "two-assertions",
+                "Two assertions",
+                "A second assertion stands beside the first, both signed.",
+                response(edit=second_assertion),
+            )
+        ],
+    ),
+    *_refused(VERSION_UNSUPPORTED, [("version", "SAML 1.1", "The version is not 2.0.", response(version="1.1"))]),
+    *_refused(
+        CONDITIONS_MISSING,
+        [
+            (
+                "no-conditions",
+                "No conditions",
+                "Without validity and audience.",
+                response(edit=without("Conditions", parent="Assertion")),
+            )
+        ],
+    ),
+    *_refused(
+        CONFIRMATION_MISSING,
+        [("no-recipient", "No recipient", "The bearer confirmation names no ACS URL.", response(recipient=None))],
+    ),
+    *_refused(
+        AUTHN_MISSING,
+        [
+            (
+                "no-authn",
+                "No AuthnStatement",
+                "It does not say that the person signed in.",
+                response(edit=without("AuthnStatement", parent="Assertion")),
+            )
+        ],
+    ),
+    *_refused(
+        SUBJECT_MISSING,
+        [("no-name-id", "No NameID", "It names nobody.", response(edit=without("NameID", parent="Subject")))],
+    ),
+    *_refused(
+        PROVIDER_ERROR,
+        [("error", "Status: Responder", "The provider answers with an error.", response(status=(RESPONDER,)))],
+    ),
+    *_refused(
+        PROVIDER_DENIED,
+        [
+            (
+                "denied",
+                "Status: RequestDenied",
+                "The provider says that the person may not.",
+                response(status=(RESPONDER, REQUEST_DENIED)),
+            )
+        ],
+    ),
+]  # fmt: skip  a table reads better with a row's fields on one line
+
+REFUSED: Final = (*_SIGNATURE, *_ADDRESSES, *_TIMES, *_SHAPES)
+
+ACCEPTED: Final = (
+    Variant("plain", "A tile click", "No InResponseTo and no RelayState.", response()),
+    Variant("empty-relay-state", "Empty RelayState", "The form field is there, and empty.", response("")),
+    Variant(
+        "foreign-relay-state",
+        "RelayState of another site",
+        "Signs in, and must not lead to that site.",
+        response("https://elsewhere.example.test/"),
+    ),
+    Variant(
+        "assertion-signed", "Only the assertion signed", "The response around it is not.", response(sign=("assertion",))
+    ),
+    Variant(
+        "response-signed",
+        "Only the response signed",
+        "Its signature covers the assertion.",
+        response(sign=("response",)),
+    ),
+    Variant(
+        "empty-attributes",
+        "Empty AttributeStatement",
+        "As AWS sends it when only Subject is mapped; against the schema.",
+        response(attributes={}),
+    ),
+    Variant("no-attributes", "No AttributeStatement", "Nothing but the NameID.", response(attributes=None)),
+    Variant(
+        "attributes-basic", "Attributes of format basic", "E-mail and names.", mapped(attribute_name_format=NAME_BASIC)
+    ),
+    Variant("attributes-uri", "Attributes of format uri", "E-mail and names.", mapped(attribute_name_format=NAME_URI)),
+    Variant(
+        "long-lived",
+        "Valid for an hour",
+        "NotOnOrAfter an hour ahead instead of five minutes.",
+        response(lifetime=timedelta(hours=1)),
+    ),
+    Variant(
+        "no-destination",
+        "No Destination",
+        "The response is addressed to no URL; the assertion is.",
+        response(destination=None),
+    ),
+    Variant(
+        "name-id-unspecified",
+        "NameID unspecified",
+        "A user name that need be no e-mail address; the e-mail is mapped.",
+        mapped(lambda person: person.user_name, name_id_format=UNSPECIFIED),
+    ),
+    Variant(
+        "name-id-persistent",
+        "NameID persistent",
+        "The directory's id of the person; the e-mail is mapped.",
+        mapped(lambda person: person.subject, name_id_format=PERSISTENT),
+    ),
+    Variant(
+        "name-id-transient",
+        "NameID transient",
+        "A format that promises nothing; the e-mail is mapped.",
+        mapped(name_id_format=TRANSIENT),
+    ),
+)  # fmt: skip  a table reads better with a row's fields on one line
+
+BY_NAME: Final = {variant.name: variant for variant in (*ACCEPTED, *REFUSED)}

@@ -1,0 +1,148 @@
+"""The pages outside: signing in without a provider, one-time links, signing out, the SiQ Portal."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from core.flows import passwords, portal, sessions
+from core.flows.local_path import local_path
+from core.flows.passwords import PasswordRefused, Throttled
+from core.errors import NotFound
+from core.flows.services import Services
+from core.web import cookies, guards, view
+from core.web.sso import visitor
+
+_ONWARD_SECONDS = 600  # for how long the way on from the signed-out page may be followed
+
+
+def sign_in_page(request: Request) -> Response:
+    """``GET /signin?next=&organization=``."""
+    next_path = local_path(request.query_params.get("next")) or ""
+    if guards.actor_of(request):
+        return RedirectResponse(next_path or "/", status_code=303)
+    return _sign_in(request, request.query_params.get("organization", ""), next_path)
+
+
+def sign_in(request: Request, sent: guards.Sent) -> Response:
+    """``POST /signin``: email address and password of an administrator."""
+    services = guards.services_of(request)
+    slug, next_path = sent.text("organization"), local_path(sent.text("next")) or ""
+    email, password = sent.text("email").strip(), sent.text("password")
+    try:
+        if not email or not password:
+            raise PasswordRefused("Enter your email address and your password.")
+        opened = passwords.sign_in(services, email, password, visitor(request).address)
+    except Throttled as throttled:
+        response = _sign_in(request, slug, next_path, email=email, error=throttled.public, status=429)
+        response.headers["Retry-After"] = str(throttled.retry_after)
+        return response
+    except PasswordRefused as refused:
+        return _sign_in(request, slug, next_path, email=email, error=refused.public, status=422)
+    return _signed_in(request, opened, next_path or "/")
+
+
+def _sign_in(
+    request: Request, slug: str, next_path: str, *, email: str = "", error: str = "", status: int = 200
+) -> Response:
+    door = portal.door(guards.services_of(request), slug, next_path)
+    context = {"door": door, "next": next_path, "email": email, "error": error}
+    return view.render(request, "signin.j2", context, status=status)
+
+
+def _signed_in(request: Request, opened: sessions.OpenedSession, path: str) -> Response:
+    response = view.go(request, path)
+    cookies.set_session(response, opened, secure=guards.services_of(request).settings.secure)
+    cookies.forget_portal_pause(response)
+    return response
+
+
+def link_page(request: Request) -> Response:
+    """``GET /signin/link/{token}``: asks first, so that a preview of the link does not use it up."""
+    if not passwords.link_is_valid(guards.services_of(request), request.path_params["token"]):
+        raise NotFound("This link was used or has expired. Ask the operator for a new one.")
+    return view.render(request, "link.j2", {})
+
+
+def redeem_link(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  nothing but its token is asked
+    """``POST /signin/link/{token}``."""
+    opened = passwords.redeem_link(guards.services_of(request), request.path_params["token"])
+    return _signed_in(request, opened, "/")
+
+
+def sign_out(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  nothing but its token is asked
+    """``POST /signout``: end the session here, then to the signed-out page, which leads on to the provider's.
+
+    The provider's page is on another origin, and ``form-action`` stops a redirect there that follows a form post
+    (CSP 3, 6.4.2): so it is our own page that goes on.
+    """
+    services = guards.services_of(request)
+    actor = guards.actor_of(request)
+    onward = portal.after_sign_out(services, actor) if actor else None
+    sessions.end_session(services, cookies.session_token(request))
+    said = [actor.organization_slug if actor else "", *(onward or ())]
+    response = view.go(request, f"/signed-out?to={_onward(services).dumps(said)}")
+    secure = services.settings.secure
+    cookies.forget_session(response, secure=secure)
+    cookies.pause_portal(response, secure=secure)
+    return response
+
+
+def signed_out(request: Request) -> Response:
+    """``GET /signed-out?to=``: says so, and goes on to the provider's page where one is set."""
+    try:
+        said = _onward(guards.services_of(request)).loads(request.query_params.get("to", ""), max_age=_ONWARD_SECONDS)
+    except BadSignature:
+        said = [""]
+    slug, title, url = (*said, "", "")[:3]
+    context = {"slug": slug, "title": title, "onward": url, "onward_host": urlsplit(url).netloc}
+    response = view.render(request, "signed-out.j2", context)
+    if url:
+        response.headers["Refresh"] = f"2; url={url}"
+    return response
+
+
+def _onward(services: Services) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        services.vault.signing_keys("onward"), salt="onward", signer_kwargs={"digest_method": hashlib.sha256}
+    )
+
+
+def portal_page(request: Request) -> Response:
+    """``GET /portal/{organization}?local=``: straight to sign-in by SSO where that is set up, else the sign-in page."""
+    services = guards.services_of(request)
+    slug = request.path_params["organization"]
+    local = "local" in request.query_params
+    actor = guards.actor_of(request)
+    if actor and actor.organization_slug == slug:
+        response: Response = RedirectResponse("/", status_code=303)
+        cookies.forget_portal_pause(response)
+        return response
+    visit = portal.visit(
+        services,
+        slug,
+        local=local,
+        just_sent=cookies.portal_sent(request),
+        signed_out=cookies.portal_paused(request),
+    )
+    if visit.send_to:
+        response = RedirectResponse(visit.send_to, status_code=303)
+        cookies.set_portal_sent(response, secure=services.settings.secure)
+        return response
+    return view.render(request, "portal.j2", {"visit": visit, "door": visit.door})
+
+
+routes = [
+    Route("/signin", sign_in_page, methods=["GET"]),
+    Route("/signin", guards.takes_form(sign_in), methods=["POST"]),
+    Route("/signin/link/{token}", link_page, methods=["GET"]),
+    Route("/signin/link/{token}", guards.takes_form(redeem_link), methods=["POST"]),
+    Route("/signout", guards.takes_form(sign_out), methods=["POST"]),
+    Route("/signed-out", signed_out, methods=["GET"]),
+    Route("/portal/{organization}", portal_page, methods=["GET"]),
+]

@@ -1,0 +1,97 @@
+"""The SAML endpoints of a connection: login, assertion consumer service, metadata. Thin: the flows decide everything."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from core.flows import sign_in
+from core.flows.attempts import Delivery, Visitor
+from core.flows.connections import active_connection
+from core.flows.services import Services
+from core.saml import metadata
+from core.web import cookies
+
+MOST_FORM_BYTES = 512 * 1024  # a response of 256 KiB in base64, form-encoded
+
+
+def login(request: Request) -> Response:
+    """``GET /sso/{connection}/login?next=/path``: begin a sign-in (SAML Bindings 3.4, HTTP-Redirect)."""
+    services: Services = request.app.state.services
+    begun = sign_in.begin(
+        services,
+        request.path_params["connection"],
+        request.query_params.get("next"),
+        cookies.binding(request),
+    )
+    response = RedirectResponse(begun.url, status_code=303)
+    cookies.set_binding(response, begun.browser_token, begun.lifetime, secure=services.settings.secure)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def acs(request: Request) -> Response:
+    """``POST /sso/{connection}/acs``: take a SAMLResponse (SAML Bindings 3.5, HTTP-POST).
+
+    A GET means that somebody put this URL where the login URL belongs; it goes there.
+    """
+    connection = request.path_params["connection"]
+    if request.method in ("GET", "HEAD"):
+        return RedirectResponse(f"/sso/{connection}/login", status_code=303)
+    form = await _form(request)
+    result = await run_in_threadpool(
+        sign_in.finish,
+        request.app.state.services,
+        connection,
+        Delivery(
+            form_value=_one(form, "SAMLResponse"),
+            relay_state=_one(form, "RelayState", required=False),
+            browser_token=cookies.binding(request),
+            visitor=visitor(request),
+        ),
+    )
+    response = RedirectResponse(result.location, status_code=303)
+    response.headers["Cache-Control"] = "no-store"
+    if isinstance(result, sign_in.SignedIn):
+        cookies.set_session(response, result.session, secure=request.app.state.services.settings.secure)
+        cookies.forget_portal_pause(response)
+    return response
+
+
+def service_provider_metadata(request: Request) -> Response:
+    """``GET /sso/{connection}/metadata``: what the provider may import (SAML Metadata 2.4.4)."""
+    site = active_connection(request.app.state.services, request.path_params["connection"]).site
+    xml = metadata.service_provider(site.audience, site.acs_url)
+    return Response(xml, media_type="application/samlmetadata+xml")
+
+
+def visitor(request: Request) -> Visitor:
+    """The browser of a request, for the record."""
+    return Visitor(request.client.host if request.client else "", request.headers.get("user-agent", ""))
+
+
+async def _form(request: Request) -> FormData:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "Send the response as an HTML form does (application/x-www-form-urlencoded).")
+    return await request.form(max_files=0, max_fields=10)
+
+
+def _one(form: FormData, name: str, *, required: bool = True) -> str:
+    values = form.getlist(name)
+    if len(values) > 1 or (required and not values):
+        raise HTTPException(400, f"The form must hold {name} exactly once. Start again from the sign-in page.")
+    value = values[0] if values else ""
+    if isinstance(value, UploadFile):
+        raise HTTPException(400, f"{name} must be a text, not a file.")
+    return value
+
+
+routes = [
+    Route("/sso/{connection}/login", login),
+    Route("/sso/{connection}/acs", acs, methods=["GET", "POST"], name="acs"),
+    Route("/sso/{connection}/metadata", service_provider_metadata),
+]

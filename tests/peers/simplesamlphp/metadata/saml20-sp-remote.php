@@ -1,0 +1,12 @@
+<?php
+// The service providers are what the test registered; the file is read anew for each request.
+foreach (json_decode(file_get_contents(getenv('PEER_RUN') . '/sp.json'), true) as $entity => $sp) {
+    $metadata[$entity] = [
+        'AssertionConsumerService' => $sp['acs_url'],
+        'NameIDFormat' => 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress',
+        'saml20.sign.response' => $sp['sign'] !== 'assertion',
+        'saml20.sign.assertion' => $sp['sign'] !== 'response',
+        'assertion.encryption' => $sp['encrypt_for'] !== null,
+        'certData' => $sp['encrypt_for'],
+    ];
+}
