@@ -8,11 +8,11 @@ import getpass
 import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import uvicorn
 
 from core import demo as demonstration
 from core import logs, settings
@@ -20,8 +20,10 @@ from core.errors import ConfigRejected, Conflict, SiqError
 from core.flows import activation, housekeeping, organizations, passwords, services
 from core.flows.actors import Actor
 from core.flows.services import Services
+from core.plugin_host import PluginHost, ReportRow
 from core.store.tables import Organization, Role
 from core.web.app import create_app
+from core.web.serving import server
 
 
 class _Group(click.Group):
@@ -49,16 +51,7 @@ def serve(host: str, port: int) -> None:
     read = settings.read()
     logs.configure(read.log_format)
     started = services.start(read)
-    uvicorn.run(
-        create_app(started),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(read.trusted_proxies),
-        forwarded_allow_ips=read.trusted_proxies or None,
-    )
+    server(create_app(started), host, port, read.trusted_proxies).run()
 
 
 @main.command()
@@ -130,14 +123,12 @@ def plugin() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:  # noqa: FBT001  click hands flags over
     """Show plugins, their hooks and wrappers, and their state."""
-    from core.plugin_host import PluginHost  # noqa: PLC0415  only this command needs no database
-
     rows = PluginHost.load(settings.read().plugins_dir).report()
     if as_json:
-        _print([row.as_json() for row in rows])
+        _print([asdict(row) for row in rows])
         return
     for row in rows:
-        click.echo(row.as_text())
+        click.echo(_report(row))
 
 
 @main.command()
@@ -167,6 +158,17 @@ def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
 def prune() -> None:
     """Delete what has expired. The server does it by itself every ten minutes."""
     _print({"deleted": housekeeping.prune(_services())})
+
+
+def _report(row: ReportRow) -> str:
+    lines = [f"{row.id}  {row.title}  [{row.state}]".replace("    ", "  "), f"  source    {row.source}"]
+    if row.hooks:
+        lines.append(f"  hooks     {', '.join(row.hooks)}")
+    if row.wrappers:
+        lines.append(f"  wrapped   {', '.join(row.wrappers)} (outermost first)")
+    if row.reason:
+        lines.append(f"  problem   {row.reason}")
+    return "\n".join(lines)
 
 
 def _services() -> Services:

@@ -18,6 +18,11 @@ def begin() -> str:
     return value
 
 
+def begun() -> str:
+    """The id of the current context; empty where none was begun (outside of requests)."""
+    return _current.get()
+
+
 def current() -> str:
     """The id of the current context; a new one where none was begun."""
     return _current.get() or begin()

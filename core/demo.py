@@ -6,10 +6,10 @@ Two host names, so that browsers treat them as two sites and cookies behave as t
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import click
-import uvicorn
 
 from core import logs
 from core.flows import organizations, passwords, services
@@ -18,6 +18,7 @@ from core.settings import Settings
 from core.store import directory
 from core.testing.practice import create_practice
 from core.web.app import create_app
+from core.web.serving import server
 
 _SLUG, _NAME, _CONTACT = "northwind", "Northwind Robotics", "it@northwind.example"
 _ADMIN, _ADMIN_NAME = "maya.okafor@northwind.example", "Maya Okafor"
@@ -26,6 +27,7 @@ _ADMIN, _ADMIN_NAME = "maya.okafor@northwind.example", "Maya Okafor"
 def run(port: int, practice_port: int, data_dir: Path) -> None:
     """Serve both until interrupted. Prints what to open, with a one-time link for the sample administrator."""
     logs.configure("text")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what is printed below says it better
     public_url, practice_url = f"http://localhost:{port}", f"http://127.0.0.1:{practice_port}"
     host = services.start(Settings(public_url=public_url, data_dir=data_dir, log_format="text"))
     link = _administrator_link(host)
@@ -53,12 +55,9 @@ def _administrator_link(host: Services) -> str:
 
 
 async def _serve(host: Services, port: int, practice_url: str, practice_port: int) -> None:
-    quiet = {"log_config": None, "access_log": False, "server_header": False}
-    siq = uvicorn.Server(uvicorn.Config(create_app(host), host="localhost", port=port, **quiet))
-    practice = uvicorn.Server(
-        uvicorn.Config(create_practice(practice_url), host="127.0.0.1", port=practice_port, **quiet)
-    )
-    both = [asyncio.create_task(server.serve()) for server in (siq, practice)]
+    siq = server(create_app(host), "localhost", port)
+    practice = server(create_practice(practice_url), "127.0.0.1", practice_port)
+    both = [asyncio.create_task(each.serve()) for each in (siq, practice)]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     siq.should_exit = practice.should_exit = True
     await asyncio.gather(*both)

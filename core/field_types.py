@@ -82,7 +82,7 @@ def web_address(value: str) -> str:
     return text
 
 
-class ValueRejected(ValueError):  # noqa: N818  named like the other refusals
+class ValueRejected(ValueError):
     """Raised by a validator of a plugin's own model; its text is the sentence shown beside the field.
 
     Every other exception of a validator is answered with a general sentence, because its text is not written for
@@ -98,6 +98,15 @@ def email_address(value: str) -> str:
     if not usable or len(text) > 254 or any(character.isspace() or character in "<>,;" for character in text):  # noqa: PLR2004
         raise PydanticCustomError("email", "Enter an e-mail address like name@example.com")
     return text
+
+
+def is_email_address(text: str) -> bool:
+    r"""Whether a text is one e-mail address; a user name such as ``ada`` or ``CORP\ada`` is none."""
+    try:
+        email_address(text)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def entity_id(value: str) -> str:
@@ -164,7 +173,7 @@ def ui(
     """Hints for the form of one field, for ``Field(json_schema_extra=ui(...))``.
 
     ``group`` is the key of a :class:`Group` of the tab. ``labels`` and ``helps`` name the values of an enumeration.
-    ``width`` may be ``half``. ``show_if`` names another field of the tab and the value that it must have.
+    ``width`` may be ``half``. ``show_if`` names a field above this one and the value that it must have.
     ``messages`` replaces the sentence of a pydantic error type (``missing``, ``url_scheme``, …) for this field.
     ``schemes`` are the URL schemes that a field of format ``uri`` takes instead of https alone.
     """

@@ -44,5 +44,6 @@ def configure(log_format: str) -> None:
 
 
 def _add_correlation_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["correlation_id"] = correlation.current()
+    if correlation_id := correlation.begun():
+        event["correlation_id"] = correlation_id
     return event

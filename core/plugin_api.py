@@ -36,6 +36,7 @@ from core.field_types import (
     SignInUrl,
     ValueRejected,
     WebAddress,
+    is_email_address,
     tab,
     ui,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "VerifiedAssertion",
     "WebAddress",
     "hookimpl",
+    "is_email_address",
     "tab",
     "ui",
 ]

@@ -45,7 +45,7 @@ XML_REFUSED = Refusal(
     "xml_refused",
     "Response received",
     _NOT_ACCEPTED,
-    "The response is not well-formed, too large, or uses XML that SAML forbids (a DOCTYPE, repeated IDs). Ask {provider} for support.",
+    "The response is not well-formed, too large, or holds what no SAML response needs (a DOCTYPE, a comment, repeated IDs). Ask {provider} for support.",
 )
 RESPONSE_SHAPE = Refusal(
     "SSO-103",

@@ -77,6 +77,50 @@ class Settings(BaseSettings):
         title="Sign-in traces",
         description="Days for which attempts with their redacted XML are kept.",
     )
+    deletion_days: int = Field(
+        default=30,
+        ge=0,
+        le=400,
+        title="Deletion of people who left",
+        description="Days between the moment a person is removed by the directory or an administrator, when all access ends, and the deletion of the account.",
+    )
+    brake_percent: int = Field(
+        default=20,
+        ge=1,
+        le=100,
+        title="Brake, share of people",
+        description="When more than this percentage of a connection's people leave within the brake's window, their access ends at once but their deletion waits for an Admin.",
+    )
+    brake_users: int = Field(
+        default=50,
+        ge=1,
+        title="Brake, number of people",
+        description="The same for a number of people, whichever is reached first.",
+    )
+    brake_minutes: int = Field(
+        default=10, ge=1, le=1440, title="Brake, window", description="Minutes in which the brake counts."
+    )
+    scim_token_days: int = Field(
+        default=365,
+        ge=1,
+        le=3650,
+        title="SCIM token",
+        description="Days for which a new bearer token of a directory is valid.",
+    )
+    scim_overlap_hours: int = Field(
+        default=24,
+        ge=0,
+        le=720,
+        title="SCIM token overlap",
+        description="Hours for which a rotated token still works beside its successor.",
+    )
+    scim_log_days: int = Field(
+        default=30,
+        ge=1,
+        le=400,
+        title="SCIM requests",
+        description="Days for which requests of directories are kept, at most 10,000 a connection.",
+    )
     trusted_proxies: str = Field(
         default="",
         title="Trusted proxies",

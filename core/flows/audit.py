@@ -46,6 +46,19 @@ class Event(enum.StrEnum):
     UPDATED = "integration.updated", "Settings changed"
     DISABLED = "integration.disabled", "Integration disabled"
     TRACE_VIEWED = "integration.trace_viewed", "Sign-in trace viewed"
+    USER_PUSHED = "provisioning.user_created", "Person created by the directory"
+    USER_ADOPTED = "provisioning.user_adopted", "Account taken over by the directory"
+    USER_SUSPENDED = "user.suspended", "Access ended"
+    USER_REMOVED = "user.removed", "Access ended, deletion planned"
+    USER_RESTORED = "user.restored", "Access given back"
+    USER_DELETED = "user.deleted", "Account deleted"
+    ROLE_CHANGED = "user.role_changed", "Role changed by a group rule"
+    BRAKE_ENGAGED = "provisioning.brake_engaged", "Deletions held: many people left at once"
+    BRAKE_RELEASED = "provisioning.brake_released", "Held deletions decided"
+    TOKEN_CREATED = "provisioning.token_created", "SCIM token created"
+    TOKEN_ROTATED = "provisioning.token_rotated", "SCIM token rotated"
+    TOKEN_REVOKED = "provisioning.token_revoked", "SCIM token revoked"
+    RULES_CHANGED = "provisioning.rules_changed", "Provisioning rules changed"
 
 
 def record(

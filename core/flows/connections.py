@@ -74,7 +74,7 @@ def active_connection(services: Services, connection: str) -> PreparedConnection
         row = session.execute(
             select(Connection.state, Connection.plugin_id, Connection.revision).where(Connection.id == connection)
         ).one()
-        state, plugin_id, revision = row.tuple()
+        state, plugin_id, revision = row
         if state is not ConnectionState.ACTIVE:
             raise SignInRefused(CONNECTION_INACTIVE, "the connection is not active")
         if prepared := services.prepared.get(connection, revision):

@@ -75,7 +75,7 @@ def current_actor(services: Services, token: str | None) -> Actor | None:
         ).one_or_none()
         if row is None:
             return None
-        signed_in, user, organization = row.tuple()
+        signed_in, user, organization = row
         idle_limit = signed_in.last_seen_at + timedelta(minutes=services.settings.session_idle_minutes)
         if now >= signed_in.expires_at or now >= idle_limit or not user.active:
             return None

@@ -20,7 +20,7 @@ from core.field_types import Kind, email_address, web_address
 from core.forms import posted as reading
 from core.forms import view as viewing
 from core.forms.fields import Field, Tab, Widget, every
-from core.forms.schema import SAML_KINDS, SITE_KINDS, Refused, compile_tabs
+from core.forms.schema import SAML_KINDS, SITE_KINDS, UnusableSchemaError, compile_tabs
 from core.forms.sentences import OTHERWISE, sentence, tab_sentence
 from core.forms.values import FieldError, FormInvalid, Posted, Values
 from core.plugin_api import Site
@@ -47,7 +47,7 @@ class Form:
         """Compile a plugin's model. Raises ``PluginBroken`` with field and reason where it cannot be shown or stored."""
         try:
             tabs = compile_tabs(model)
-        except Refused as refused:
+        except UnusableSchemaError as refused:
             raise PluginBroken(source, f"The schema cannot be used: {refused}.") from refused
         except Exception as error:  # pydantic raises many kinds here, and the plugin's own code runs
             words = str(error).partition("\n")[0]

@@ -75,8 +75,6 @@ def _read_fields(
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in fields:
-        if one.read_only:
-            continue
         value = _read_field(one, posted, stored.get(one.key), reading)
         if value is _KEEP and one.key in stored:
             values[one.key] = stored[one.key]
@@ -119,7 +117,7 @@ def _read_object(one: Field, posted: Posted, stored: Any, reading: Reading) -> A
     if not any(name.startswith(f"{one.name}.") for name in posted):
         return _KEEP
     inner = _read_fields(one.fields, posted, stored if isinstance(stored, Mapping) else {}, reading)
-    filled = any(value not in (None, [], False) for value in inner.values())
+    filled = any(value is not None and value is not False and value != [] for value in inner.values())
     return inner if filled or not one.nullable else _BLANK
 
 

@@ -41,12 +41,12 @@ _HINTS: Mapping[str, type] = MappingProxyType(
 _log = logging.getLogger(__name__)
 
 
-class Refused(Exception):  # noqa: N818  named like the errors of core.errors
+class UnusableSchemaError(Exception):
     """The schema cannot be rendered or stored; the text names the field and the reason."""
 
 
 def compile_tabs(model: type[BaseModel]) -> tuple[Tab, ...]:
-    """The tabs of a plugin's model. Raises ``Refused`` with field and reason."""
+    """The tabs of a plugin's model. Raises ``UnusableSchemaError`` with field and reason."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PydanticJsonSchemaWarning)
         schema = model.model_json_schema()
@@ -54,7 +54,7 @@ def compile_tabs(model: type[BaseModel]) -> tuple[Tab, ...]:
     if "$ref" in schema:
         schema = {**schema, **_target(schema, definitions)}
     if not schema.get("properties"):
-        raise Refused("the model has no fields; each of its fields is a tab")
+        raise UnusableSchemaError("the model has no fields; each of its fields is a tab")
     tabs = tuple(
         _tab(name, node, definitions, model.model_fields.get(name)) for name, node in schema["properties"].items()
     )
@@ -67,7 +67,9 @@ def _tab(name: str, node: Node, definitions: Mapping[str, Node], info: FieldInfo
     inner = model_in(info.annotation) if info else None
     resolved, nullable = _resolve(name, node, definitions)
     if inner is None or nullable or "properties" not in resolved:
-        raise Refused(f"{name}: a tab must be a pydantic model, always there; this is {_type_words(resolved)}")
+        raise UnusableSchemaError(
+            f"{name}: a tab must be a pydantic model, always there; this is {_type_words(resolved)}"
+        )
     _check_name(name, name, inner)
     hints = _tab_hints(name, node, definitions)
     groups = _groups(name, hints)
@@ -75,7 +77,9 @@ def _tab(name: str, node: Node, definitions: Mapping[str, Node], info: FieldInfo
     for one in fields:
         if one.group and one.group not in {group.key for group in groups}:
             known = ", ".join(group.key for group in groups) or "none"
-            raise Refused(f"{one.name}: the group {one.group!r} is not declared by the tab (declared: {known})")
+            raise UnusableSchemaError(
+                f"{one.name}: the group {one.group!r} is not declared by the tab (declared: {known})"
+            )
     _check_posted_names(name, fields)
     used = {one.group for one in fields}
     unnamed = (Group("", ""),) if "" in used else ()
@@ -94,7 +98,7 @@ def _groups(name: str, hints: Mapping[str, Any]) -> tuple[Group, ...]:
     try:
         groups = tuple(Group(**group) for group in hints.get("groups", ()))
     except TypeError:
-        raise Refused(f"{name}: its groups cannot be read; declare them with tab(Group(...))") from None
+        raise UnusableSchemaError(f"{name}: its groups cannot be read; declare them with tab(Group(...))") from None
     _refuse_repeated(f"{name}: groups have the key", (group.key for group in groups))
     return groups
 
@@ -103,7 +107,7 @@ def _note(name: str, hints: Mapping[str, Any]) -> Note | None:
     try:
         return Note(**hints["note"]) if "note" in hints else None
     except TypeError:
-        raise Refused(f"{name}: its note cannot be read; declare it with tab(note=Note(...))") from None
+        raise UnusableSchemaError(f"{name}: its note cannot be read; declare it with tab(note=Note(...))") from None
 
 
 def _fields(
@@ -130,7 +134,7 @@ def _field(
     node = {**node, "ui": hints}
     row = row_of(node)
     if row is None or node.get("format") in _UNSTORABLE:
-        raise Refused(
+        raise UnusableSchemaError(
             f"{name}: {_type_words(node)} cannot be shown in a form; use str, int, float, bool, date, datetime, "
             "an enumeration, a list of str or of an enumeration, or one model"
         )
@@ -170,18 +174,20 @@ def _inner(
 ) -> tuple[Field, ...]:
     name = ".".join(path)
     if len(path) > 2:  # noqa: PLR2004  tab, field; one level inside a field is the rule
-        raise Refused(f"{name}: a model inside a model inside a tab is too deep; one level is shown")
+        raise UnusableSchemaError(f"{name}: a model inside a model inside a tab is too deep; one level is shown")
     inner = model_in(model.model_fields[path[-1]].annotation)
     if inner is None:
-        raise Refused(f"{name}: an object must be a pydantic model")
+        raise UnusableSchemaError(f"{name}: an object must be a pydantic model")
     fields = _fields(path, node, definitions, inner)
     for one in fields:
         if one.key in _INNER_NAMES_TAKEN:
-            raise Refused(f"{one.name}: a field of a nested model cannot have this name")
+            raise UnusableSchemaError(f"{one.name}: a field of a nested model cannot have this name")
         if one.kind not in (None, Kind.SECRET) or one.widget in (Widget.COPY, Widget.CERTIFICATE):
-            raise Refused(f"{one.name}: this type means something to the host and must be a field of the tab itself")
+            raise UnusableSchemaError(
+                f"{one.name}: this type means something to the host and must be a field of the tab itself"
+            )
         if one.group:
-            raise Refused(f"{one.name}: a field of a nested model is in the group of its model")
+            raise UnusableSchemaError(f"{one.name}: a field of a nested model is in the group of its model")
     return fields
 
 
@@ -221,7 +227,9 @@ def _resolve(name: str, node: Node, definitions: Mapping[str, Node]) -> tuple[di
             titles = {str(value): branch["title"] for branch in live for value in branch["enum"] if "title" in branch}
             joined = {"enum": [value for branch in live for value in branch["enum"]], "titles": titles}
         else:
-            raise Refused(f"{name}: it may be {_type_words({'anyOf': live})}; a field has one type, or that and None")
+            raise UnusableSchemaError(
+                f"{name}: it may be {_type_words({'anyOf': live})}; a field has one type, or that and None"
+            )
         return {**joined, **outer}, len(live) < len(branches)
     if "const" in outer:
         outer["enum"] = [outer.pop("const")]
@@ -231,7 +239,7 @@ def _resolve(name: str, node: Node, definitions: Mapping[str, Node]) -> tuple[di
     if isinstance(outer.get("items"), Mapping):
         outer["items"] = _resolve(name, outer["items"], definitions)[0]
         if outer["items"].get("format") in {"password", *_UNSTORABLE}:
-            raise Refused(f"{name}: a list of secrets or bytes cannot be shown in a form")
+            raise UnusableSchemaError(f"{name}: a list of secrets or bytes cannot be shown in a form")
     return outer, None in values
 
 
@@ -261,7 +269,7 @@ def _kind(name: str, node: Node) -> Kind | None:
     try:
         return Kind(node["siq"])
     except ValueError:
-        raise Refused(f"{name}: {node['siq']!r} is no meaning that the host knows") from None
+        raise UnusableSchemaError(f"{name}: {node['siq']!r} is no meaning that the host knows") from None
 
 
 def _default(key: str, node: Node, model: type[BaseModel]) -> Any:
@@ -274,16 +282,18 @@ def _default(key: str, node: Node, model: type[BaseModel]) -> Any:
         made = factory()  # type: ignore[call-arg]  # the line above left out those that take an argument
         return to_jsonable_python(made)
     except Exception as error:
-        raise Refused(f"{key}: its default cannot be made or stored ({type(error).__name__})") from error
+        raise UnusableSchemaError(f"{key}: its default cannot be made or stored ({type(error).__name__})") from error
 
 
 def _options(name: str, node: Node, hints: Mapping[str, Any]) -> tuple[Option, ...]:
     values = node["enum"]
     for value in values:
         if not isinstance(value, str | int) or isinstance(value, bool):
-            raise Refused(f"{name}: the value {value!r} cannot be chosen in a form; use texts or whole numbers")
+            raise UnusableSchemaError(
+                f"{name}: the value {value!r} cannot be chosen in a form; use texts or whole numbers"
+            )
     if "" in values:
-        raise Refused(f"{name}: an empty text cannot be chosen in a form; make the field optional instead")
+        raise UnusableSchemaError(f"{name}: an empty text cannot be chosen in a form; make the field optional instead")
     _refuse_repeated(f"{name}: values are written as", (str(value) for value in values))
     labels = {**node.get("titles", {}), **hints.get("labels", {})}
     helps = hints.get("helps", {})
@@ -310,7 +320,7 @@ def _bound(node: Node, inclusive: str, exclusive: str, inwards: int) -> int | fl
 
 
 def _step(node: Node) -> int | float | str | None:
-    if node.get("type") not in ("integer", "number"):
+    if node.get("type") not in ("integer", "number") or "enum" in node:
         return None
     step: int | float | str = node.get("multipleOf", 1 if node["type"] == "integer" else "any")
     return step
@@ -319,13 +329,13 @@ def _step(node: Node) -> int | float | str | None:
 def _field_hints(name: str, node: Node) -> dict[str, Any]:
     hints = node.get("ui", {})
     if not isinstance(hints, Mapping):
-        raise Refused(f"{name}: its hints must be made with ui(...)")
+        raise UnusableSchemaError(f"{name}: its hints must be made with ui(...)")
     for hint in sorted(set(hints) - set(_HINTS)):
         _log.warning("unknown form hint %r on %s is ignored", hint, name)
     known = {hint: value for hint, value in hints.items() if hint in _HINTS}
     for hint, value in known.items():
         if not isinstance(value, _HINTS[hint]):
-            raise Refused(f"{name}: the hint {hint!r} must be a {_HINTS[hint].__name__}")
+            raise UnusableSchemaError(f"{name}: the hint {hint!r} must be a {_HINTS[hint].__name__}")
     if known.get("width", "half") != "half":
         _log.warning("unknown width %r on %s is ignored", known.pop("width"), name)
     return known
@@ -337,14 +347,14 @@ def _field_hints(name: str, node: Node) -> dict[str, Any]:
 def _refuse_repeated(what: str, values: Iterable[str]) -> None:
     repeated = [value for value, count in Counter(value.casefold() for value in values).items() if count > 1]
     if repeated:
-        raise Refused(f"{what} {repeated[0]!r} twice")
+        raise UnusableSchemaError(f"{what} {repeated[0]!r} twice")
 
 
 def _check_name(name: str, key: str, model: type[BaseModel]) -> None:
     if not _NAME.fullmatch(key):
-        raise Refused(f"{name}: a name has letters, digits and underscores, and begins with a letter")
+        raise UnusableSchemaError(f"{name}: a name has letters, digits and underscores, and begins with a letter")
     if len(name.split(".")) > 1 and key not in model.model_fields:
-        raise Refused(f"{name}: it has an alias; name the field itself as its value shall be stored")
+        raise UnusableSchemaError(f"{name}: it has an alias; name the field itself as its value shall be stored")
 
 
 def _check_show_if(one: Field, siblings: tuple[Field, ...]) -> None:
@@ -352,12 +362,12 @@ def _check_show_if(one: Field, siblings: tuple[Field, ...]) -> None:
         above = siblings[: siblings.index(one)]
         other = next((each for each in above if each.key == key), None)
         if other is None:
-            raise Refused(f"{one.name}: show_if names {key!r}, which is no field above it")
+            raise UnusableSchemaError(f"{one.name}: show_if names {key!r}, which is no field above it")
         possible = (True, False) if other.widget is Widget.SWITCH else tuple(each.value for each in other.options)
         if other.widget not in (Widget.SWITCH, Widget.RADIO, Widget.SELECT) or wanted not in possible:
-            raise Refused(f"{one.name}: show_if asks {key!r} for {wanted!r}, which it can never be")
+            raise UnusableSchemaError(f"{one.name}: show_if asks {key!r} for {wanted!r}, which it can never be")
     if one.show_if and one.required:
-        raise Refused(f"{one.name}: a field that is not always shown must be optional or have a default")
+        raise UnusableSchemaError(f"{one.name}: a field that is not always shown must be optional or have a default")
 
 
 def _check_posted_names(tab: str, fields: tuple[Field, ...]) -> None:
@@ -372,16 +382,20 @@ def _check_kinds(tabs: tuple[Tab, ...]) -> None:
     fields = [one for tab in tabs for one in tab.fields]
     for one in fields:
         if one.read_only and one.kind not in (*SITE_KINDS, Kind.SCIM_TOKEN) and one.default is None:
-            raise Refused(f"{one.name}: it is read-only, but the host does not fill it and it has no default")
+            raise UnusableSchemaError(
+                f"{one.name}: it is read-only, but the host does not fill it and it has no default"
+            )
         if one.kind in SITE_KINDS and not one.read_only:
-            raise Refused(f"{one.name}: the host fills it, so it must be read-only")
+            raise UnusableSchemaError(f"{one.name}: the host fills it, so it must be read-only")
     own = [one for one in fields if one.kind and not one.read_only and one.kind is not Kind.SECRET]
     for kind, count in Counter(one.kind for one in own).items():
         if count > 1:
-            raise Refused(f"{[one.name for one in own if one.kind is kind][1]}: a second field means {kind}")
+            raise UnusableSchemaError(
+                f"{[one.name for one in own if one.kind is kind][1]}: a second field means {kind}"
+            )
     kinds = {one.kind for one in fields}
     if kinds & {Kind.SIGN_IN_URL, Kind.SIGNING_CERTIFICATES} and not kinds >= SAML_KINDS:
         missing = ", ".join(sorted(kind for kind in SAML_KINDS if kind not in kinds))
-        raise Refused(f"a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: {missing}")
+        raise UnusableSchemaError(f"a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: {missing}")
     if kinds >= SAML_KINDS and not any(tab.takes_metadata for tab in tabs):
-        raise Refused("SignInUrl and SigningCertificates must be fields of one tab")
+        raise UnusableSchemaError("SignInUrl and SigningCertificates must be fields of one tab")

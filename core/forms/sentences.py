@@ -96,7 +96,11 @@ def sentence(field: Field, error_type: str, context: Mapping[str, Any] | None = 
         template = _MISSING.get(field.widget, "Enter the {label}")
     else:
         template = SENTENCES.get(error_type, OTHERWISE)
-    return template.format_map({**context, "label": field.label})
+    return template.format_map({**{key: _number(value) for key, value in context.items()}, "label": field.label})
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def tab_sentence(title: str, context: Mapping[str, Any] | None = None) -> str:

@@ -56,7 +56,7 @@ class FieldError:
     sentence: str
 
 
-class FormInvalid(SiqError):  # noqa: N818  named like the errors of core.errors
+class FormInvalid(SiqError):
     """Values that cannot be used.
 
     ``errors`` has at most one entry a field, in the order of the form. ``values`` is everything that was entered, so

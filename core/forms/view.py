@@ -222,10 +222,11 @@ def _is_set(moment: Moment) -> str:
 
 
 def sorted_errors(tabs: tuple[Tab, ...], errors: Sequence[FieldError]) -> tuple[FieldError, ...]:
-    """The first problem of each field, in the order of the form."""
+    """The first problem of each field, in the order in which the form shows them."""
     order: dict[str, int] = {}
     for tab in tabs:
-        for name in (tab.id, metadata_field(tab).name, *(one.name for one in every(tab.fields))):
+        shown = [one for group in tab.groups for one in tab.fields if one.group == group.key]
+        for name in (tab.id, metadata_field(tab).name, *(one.name for one in every(tuple(shown)))):
             order[name] = len(order)
     first = {error.field: error for error in reversed(errors)}
     return tuple(sorted(first.values(), key=lambda error: order.get(error.field, len(order))))

@@ -86,6 +86,7 @@ class Minted:
 
     @property
     def form_value(self) -> str:
+        """The value of the form field SAMLResponse."""
         return base64.b64encode(self.xml).decode("ascii")
 
 
@@ -101,7 +102,8 @@ class Names:
 @dataclass(frozen=True, slots=True)
 class AuthnRequest:
     """What a provider reads from a request: its ID, the audience, where to answer, what to send back unchanged, and the
-    Format of its NameIDPolicy (empty where it asks for none)."""
+    Format of its NameIDPolicy (empty where it asks for none).
+    """
 
     id: str
     issuer: str
@@ -170,19 +172,23 @@ class IdentityProvider:
         logout = quoteattr(self.sign_in_url.replace("/saml/assertion/", "/saml/logout/"))
         binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP"
         return (
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            f'<md:EntityDescriptor xmlns:md="{METADATA}" entityID={quoteattr(self.entity_id)}>\n'
-            f'  <md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="{PROTOCOL}">\n'
-            f'    <md:KeyDescriptor use="signing">\n      <ds:KeyInfo xmlns:ds="{DSIG}">\n        <ds:X509Data>\n'
-            f"          <ds:X509Certificate>{self.certificate_base64}</ds:X509Certificate>\n"
-            "        </ds:X509Data>\n      </ds:KeyInfo>\n    </md:KeyDescriptor>\n"
-            f'    <md:SingleLogoutService Binding="{binding}-POST" Location={logout}/>\n'
-            f'    <md:SingleLogoutService Binding="{binding}-Redirect" Location={logout}/>\n'
-            f"    <md:NameIDFormat>{escape(name_id_format)}</md:NameIDFormat>\n"
-            f'    <md:SingleSignOnService Binding="{binding}-POST" Location={location}/>\n'
-            f'    <md:SingleSignOnService Binding="{binding}-Redirect" Location={location}/>\n'
-            "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n"
-        ).replace("<md:NameIDFormat></md:NameIDFormat>", "<md:NameIDFormat/>").encode()
+            (
+                '<?xml version="1.0" encoding="UTF-8"?>'
+                f'<md:EntityDescriptor xmlns:md="{METADATA}" entityID={quoteattr(self.entity_id)}>\n'
+                f'  <md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="{PROTOCOL}">\n'
+                f'    <md:KeyDescriptor use="signing">\n      <ds:KeyInfo xmlns:ds="{DSIG}">\n        <ds:X509Data>\n'
+                f"          <ds:X509Certificate>{self.certificate_base64}</ds:X509Certificate>\n"
+                "        </ds:X509Data>\n      </ds:KeyInfo>\n    </md:KeyDescriptor>\n"
+                f'    <md:SingleLogoutService Binding="{binding}-POST" Location={logout}/>\n'
+                f'    <md:SingleLogoutService Binding="{binding}-Redirect" Location={logout}/>\n'
+                f"    <md:NameIDFormat>{escape(name_id_format)}</md:NameIDFormat>\n"
+                f'    <md:SingleSignOnService Binding="{binding}-POST" Location={location}/>\n'
+                f'    <md:SingleSignOnService Binding="{binding}-Redirect" Location={location}/>\n'
+                "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n"
+            )
+            .replace("<md:NameIDFormat></md:NameIDFormat>", "<md:NameIDFormat/>")
+            .encode()
+        )
 
     def response(
         self,
@@ -207,7 +213,7 @@ class IdentityProvider:
         status: Sequence[str] = (SUCCESS,),
         status_message: str = "",
         milliseconds: bool = True,
-        names: Names = Names(),  # noqa: B008  frozen
+        names: Names = Names(),
         signature: str = "",
         digest: str = "sha256",
         inclusive_prefixes: str = "",
@@ -235,14 +241,18 @@ class IdentityProvider:
         )
         assertion = ""
         if status[0] == SUCCESS:
-            assertion = "".join([
-                shape.assertion_start(version, issuer),
-                shape.subject(subject, name_id_format, acs_url if recipient == "" else recipient, in_response_to, lifetime),
-                shape.conditions(audience, lifetime),
-                shape.authn(session),
-                shape.attribute_statement(attributes, attribute_name_format, attribute_type),
-                shape.assertion_end(),
-            ])
+            assertion = "".join(
+                [
+                    shape.assertion_start(version, issuer),
+                    shape.subject(
+                        subject, name_id_format, acs_url if recipient == "" else recipient, in_response_to, lifetime
+                    ),
+                    shape.conditions(audience, lifetime),
+                    shape.authn(session),
+                    shape.attribute_statement(attributes, attribute_name_format, attribute_type),
+                    shape.assertion_end(),
+                ]
+            )
         root = etree.fromstring(
             f"<{shape.p}Response {shape.xmlns('protocol')}{attributes_of_response}>"
             + ("" if response_issuer is None else shape.issuer(response_issuer or issuer, declared=False))
@@ -268,12 +278,14 @@ def serialize(root: Element) -> bytes:
 
 def self_signed(key: PrivateKey, valid_from: datetime, valid_for: timedelta) -> x509.Certificate:
     """A certificate as AWS makes it: its own issuer, no extensions, the same name for every customer."""
-    name = x509.Name([
-        x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Amazon"),
-        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "IDAS"),
-        x509.NameAttribute(NameOID.COMMON_NAME, "amazonaws.com"),
-    ])
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Amazon"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "IDAS"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "amazonaws.com"),
+        ]
+    )
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -321,7 +333,9 @@ class _Shape:
         self.a = f"{names.assertion}:" if names.assertion else ""
 
     def xmlns(self, which: str) -> str:
-        prefix, uri = {"protocol": (self.names.protocol, PROTOCOL), "assertion": (self.names.assertion, ASSERTION)}[which]
+        prefix, uri = {"protocol": (self.names.protocol, PROTOCOL), "assertion": (self.names.assertion, ASSERTION)}[
+            which
+        ]
         return f'xmlns:{prefix}="{uri}"' if prefix else f'xmlns="{uri}"'
 
     def attributes(self, **values: str | None) -> str:
@@ -371,14 +385,18 @@ class _Shape:
     def authn(self, session: timedelta | None) -> str:
         a = self.a
         end = None if session is None else self.time(session)
-        attributes = self.attributes(AuthnInstant=self.time(), SessionIndex=f"_s-{token_hex(8)}", SessionNotOnOrAfter=end)
+        attributes = self.attributes(
+            AuthnInstant=self.time(), SessionIndex=f"_s-{token_hex(8)}", SessionNotOnOrAfter=end
+        )
         context = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
         return (
             f"<{a}AuthnStatement{attributes}><{a}AuthnContext><{a}AuthnContextClassRef>{context}</{a}AuthnContextClassRef>"
             f"</{a}AuthnContext></{a}AuthnStatement>"
         )
 
-    def attribute_statement(self, attributes: Mapping[str, Sequence[str]] | None, name_format: str, xsi_type: str) -> str:
+    def attribute_statement(
+        self, attributes: Mapping[str, Sequence[str]] | None, name_format: str, xsi_type: str
+    ) -> str:
         a = self.a
         if attributes is None:
             return ""
@@ -457,9 +475,7 @@ class Signer:
         key_info = ""
         if self.key_info:
             certificate = self.provider.certificate_base64
-            key_info = (
-                f"<{d}KeyInfo><{d}X509Data><{d}X509Certificate>{certificate}</{d}X509Certificate></{d}X509Data></{d}KeyInfo>"
-            )
+            key_info = f"<{d}KeyInfo><{d}X509Data><{d}X509Certificate>{certificate}</{d}X509Certificate></{d}X509Data></{d}KeyInfo>"
         return (
             f'<{d}Signature {xmlns}="{DSIG}"><{d}SignedInfo><{d}CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
             f'<{d}SignatureMethod Algorithm="{SIGNATURES[self.algorithm]}"/><{d}Reference URI="#{reference}">'

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape as xml_text
 
 from markupsafe import Markup, escape
 
@@ -52,6 +53,16 @@ def ago(moment: datetime, now: datetime) -> str:
     return day(moment) if moment.year != now.year else f"{moment.day} {moment:%b}"
 
 
+def lower_first(text: Markup) -> Markup:
+    """Text in the middle of a sentence: "Just now" as "just now", inside its element too."""
+    return Markup(re.sub(r"(^|>)Just now", r"\1just now", str(text)))  # noqa: S704  it was markup before
+
+
+def day_total(day_of_signs: Any) -> int:
+    """All attempts of a day (``core.flows.integration.Day``)."""
+    return int(day_of_signs.signed_in) + int(day_of_signs.failed)
+
+
 def thousands(number: int) -> str:
     """1,204."""
     return f"{number:,}"
@@ -94,31 +105,35 @@ def difference(text: str, other: str, mark: str = "") -> Markup:
     return escape(text[:start]) + opening + escape(middle) + Markup("</mark>") + escape(text[len(text) - end :])
 
 
-_XML_PARTS = re.compile(r"(?P<tag></?[\w:.-]+|/?>|<\?|\?>)|(?P<name>[\w:.-]+)(?==[\"'])|(?P<value>\"[^\"]*\"|'[^']*')(?=[\s/>?])")
+# A name begins where no other character of a name stands before it: else a long run is tried from each of its places.
+_XML_PARTS = re.compile(
+    r"(?P<tag></?[\w:.-]+|/?>|<\?|\?>)|(?<![\w:.-])(?P<name>[\w:.-]++)(?==[\"'])|(?P<value>\"[^\"]*\"|'[^']*')(?=[\s/>?])"
+)
 _BETWEEN = re.compile(r">\s*<")
+_SHORTEST_MARK = 4  # characters; a shorter value would be found everywhere
 
 
 def xml(source: str, received: str = "") -> Markup:
-    """XML for reading: indented, tags and values told apart, and ``received`` (what did not fit) marked."""
-    pieces: list[Markup] = []
-    inside = False
-    for token in re.split(r"(<[^>]*>?)", _indented(source)):
-        inside = token.startswith("<")
-        pieces.append(_tag(token) if inside else escape(token))
-    shown = Markup("").join(pieces)
-    if received:
-        shown = Markup(str(shown).replace(str(escape(received)), f"<mark>{escape(received)}</mark>"))  # noqa: S704  both are escaped
-    return shown
+    """XML for reading: indented, tags and values told apart, and ``received`` (the value that did not fit) marked."""
+    needle = xml_text(received) if len(received) >= _SHORTEST_MARK else ""
+    tokens = re.split(r"(<[^>]*>?)", _indented(source))
+    return Markup("").join(_tag(token, needle) if token.startswith("<") else _marked(token, needle) for token in tokens)
 
 
-def _tag(token: str) -> Markup:
+def _tag(token: str, needle: str) -> Markup:
     out, at = [], 0
     for part in _XML_PARTS.finditer(token):
         out.append(escape(token[at : part.start()]))
         kind = {"tag": "t", "name": "a", "value": "s"}[str(part.lastgroup)]
-        out.append(Markup('<span class="{}">{}</span>').format(kind, part.group()))
+        out.append(Markup('<span class="{}">{}</span>').format(kind, _marked(part.group(), needle)))
         at = part.end()
     return Markup("").join([*out, escape(token[at:])])
+
+
+def _marked(text: str, needle: str) -> Markup:
+    if not needle or needle not in text:
+        return escape(text)
+    return Markup("<mark>{}</mark>").format(needle).join(escape(part) for part in text.split(needle))
 
 
 def _indented(source: str) -> str:
@@ -141,6 +156,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "short_stamp": short_stamp,
     "day": day,
     "ago": ago,
+    "lower_first": lower_first,
+    "day_total": day_total,
     "thousands": thousands,
     "query": query,
     "capabilities": capabilities,

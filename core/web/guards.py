@@ -27,24 +27,25 @@ _MOST_FIELDS = 300  # of one form; the largest plugin form has about 30
 _MOST_FILES = 10
 _LARGEST_PART = 256 * 1024  # bytes
 
-class SignInNeeded(Exception):  # noqa: N818  what is needed, not what went wrong
+
+class SignInNeeded(Exception):
     """Nobody is signed in in this browser, and the page is for somebody."""
 
 
-class FormNotOurs(Exception):  # noqa: N818  what is the case
+class FormNotOurs(Exception):
     """A form came without a token of this browser's session: another site made it, or the session has changed."""
 
 
 def services_of(request: Request) -> Services:
     """The services of the application that serves this request."""
-    return cast(Services, request.app.state.services)
+    return cast("Services", request.app.state.services)
 
 
 def actor_of(request: Request) -> Actor | None:
     """The signed-in person of this request, looked up once. Asks the database: call it in a worker thread."""
     if not hasattr(request.state, "actor"):
         request.state.actor = current_actor(services_of(request), cookies.session_token(request))
-    return cast(Actor | None, request.state.actor)
+    return cast("Actor | None", request.state.actor)
 
 
 def require_actor(request: Request) -> Actor:

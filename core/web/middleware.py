@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import correlation
@@ -20,7 +25,8 @@ CONTENT_SECURITY_POLICY = (
 
 class SecurityHeaders:
     """Sets the headers of every answer that the endpoint has not set itself. Pages are never cached: whoever uses the
-    computer next could page back into them."""
+    computer next could page back into them.
+    """
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         """``secure``: browsers reach us by https, so they may be told to stay with it."""
@@ -38,6 +44,7 @@ class SecurityHeaders:
             self.headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, with the headers."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -61,6 +68,7 @@ class BodyLimit:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, with its body bounded."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -84,3 +92,34 @@ class BodyLimit:
             return message
 
         await self.app(scope, limited, send)
+
+
+class Failures:
+    """Answers every exception that nothing else has taken, inside the headers above. Starlette's own place for it is
+    outside of all middleware.
+    """
+
+    def __init__(self, app: ASGIApp, *, page: Callable[[Request, Exception], Response]) -> None:
+        """``page`` makes the answer, in a worker thread."""
+        self.app = app
+        self.page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, whatever happens."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if started:
+                raise
+            response = await run_in_threadpool(self.page, Request(scope), error)
+            await response(scope, receive, send)

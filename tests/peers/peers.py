@@ -216,7 +216,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], folder: Path) -> None:
     end = time.monotonic() + START_LIMIT
     while time.monotonic() < end and process.poll() is None:
         try:
-            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+            if httpx.get(url, timeout=5, trust_env=False).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from core.store import tables  # noqa: F401  registers the tables
+from core.store import provisioning_tables, tables  # noqa: F401  registers the tables
 from core.store.database import Base
 
 connection = context.config.attributes["connection"]

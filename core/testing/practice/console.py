@@ -77,6 +77,7 @@ async def configure(request: Request) -> Response:
         values = {name: text_of(form, name) for name in (*names, "session_hours", "source")}
         if values["source"] == "file":
             errors |= await read_metadata(form, values)
+        await form.close()
         errors |= check_configuration(values)
         if not errors:
             for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -15,9 +15,11 @@ from core.refusals import (
     CONDITIONS_MISSING,
     CONFIRMATION_MISSING,
     DESTINATION_MISMATCH,
+    EMAIL_MISSING,
     EXPIRED,
     ISSUER_MISMATCH,
     NOT_YET_VALID,
+    PERSON_REFUSED,
     PROVIDER_DENIED,
     PROVIDER_ERROR,
     RECIPIENT_MISMATCH,
@@ -54,7 +56,7 @@ ELSEWHERE: Final = "https://elsewhere.example.test/acs"
 INCLUSIVE: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 
-class NothingToReplay(Exception):  # noqa: N818  it says what is missing
+class NothingToReplay(Exception):
     """The application was sent no unsolicited response yet."""
 
 
@@ -99,21 +101,16 @@ def at(offset: timedelta) -> Callable[[Application, Person], Made]:
     return lambda application, person: Made(mint(application, person, now=clock.now() + offset).form_value)
 
 
-def mapped(
-    subject: Callable[[Person], str] = lambda person: person.email, **changes: Any
-) -> Callable[[Application, Person], Made]:
-    """A response with the usual attributes, whatever the application's mappings are."""
+def somebody(kind: str, subject: str = "", **changes: Any) -> Callable[[Application, Person], Made]:
+    """A response about a person of the bench's own, who has an account of their own at the other side.
 
-    def make(application: Application, person: Person) -> Made:
-        attributes = {
-            "email": person.value("email"),
-            "givenName": person.value("givenName"),
-            "familyName": person.value("familyName"),
-        }
-        usual = {"subject": subject(person), "attributes": attributes, "attribute_name_format": NAME_BASIC}
-        return Made(mint(application, person, **(usual | changes)).form_value)
-
-    return make
+    The subject is the person's e-mail address unless given; another subject for the address of an account that exists
+    already would be refused, and rightly.
+    """
+    email = f"bench.{kind}@northwind.example"
+    attributes = {"email": (email,), "givenName": ("Bench",), "familyName": (kind.title(),)}
+    usual = {"subject": subject or email, "attributes": attributes, "attribute_name_format": NAME_BASIC}
+    return response(**(usual | changes))
 
 
 def without(path: str, *, parent: str) -> Callable[[Element], None]:
@@ -171,277 +168,72 @@ def again(application: Application, _person: Person) -> Made:
     return Made(application.last.form_value)
 
 
-def _refused(
-    refusal: Refusal, rows: Iterable[tuple[str, str, str, Callable[[Application, Person], Made]]]
-) -> list[Variant]:
-    return [Variant(name, title, what, make, refusal) for name, title, what, make in rows]
-
-
-_SIGNATURE = [
-    *_refused(
-        SIGNATURE_INVALID,
-        [
-            (
-                "tampered",
-                "Tampered",
-                "The NameID was changed after signing.",
-                replaced(lambda application, person: f">{application.subject.of(person)[0]}<", ">root@example.test<"),
-            ),
-            (
-                "unknown-key",
-                "Unknown key",
-                "A key signed it that is not the one SiQ was given, under the same name.",
-                with_new_key,
-            ),
-        ],
-    ),
-    *_refused(
-        SIGNATURE_MISSING,
-        [("unsigned", "Unsigned", "Neither the response nor the assertion is signed.", response(sign=()))],
-    ),
-    *_refused(
-        SIGNATURE_WEAK,
-        [
-            (
-                "sha1",
-                "SHA-1",
-                "Signed with RSA-SHA1, which AWS still offers.",
-                response(signature="rsa-sha1", digest="sha1"),
-            )
-        ],
-    ),
-    *_refused(
-        SIGNATURE_PROFILE,
-        [
-            (
-                "inclusive",
-                "Unusual signature",
-                "Canonicalized inclusively, outside the SAML signature profile.",
-                response(edit_signature=inclusive_signature),
-            )
-        ],
-    ),
-]  # fmt: skip  a table reads better with a row's fields on one line
-
-_ADDRESSES = [
-    *_refused(
-        AUDIENCE_MISMATCH,
-        [
-            (
-                "audience",
-                "Wrong audience",
-                "Made for another service.",
-                response(audience="https://elsewhere.example.test"),
-            )
-        ],
-    ),
-    *_refused(
-        RECIPIENT_MISMATCH,
-        [
-            (
-                "recipient",
-                "Wrong recipient",
-                "The bearer confirmation names another ACS URL.",
-                response(recipient=ELSEWHERE),
-            )
-        ],
-    ),
-    *_refused(
-        DESTINATION_MISMATCH,
-        [
-            (
-                "destination",
-                "Wrong destination",
-                "The response is addressed to another URL.",
-                response(destination=ELSEWHERE),
-            )
-        ],
-    ),
-    *_refused(
-        ISSUER_MISMATCH,
-        [
-            (
-                "issuer",
-                "Wrong issuer",
-                "Issued under another entity ID, by the right key.",
-                response(issuer="https://elsewhere.example.test"),
-            )
-        ],
-    ),
-]  # fmt: skip  a table reads better with a row's fields on one line
-
-_TIMES = [
-    *_refused(EXPIRED, [("expired", "Expired", "Made two hours ago.", at(timedelta(hours=-2)))]),
-    *_refused(NOT_YET_VALID, [("not-yet-valid", "Not yet valid", "Made two hours from now.", at(timedelta(hours=2)))]),
-    *_refused(
-        SESSION_OVER,
-        [
-            (
-                "session-over",
-                "Session over",
-                "The session at the provider has ended.",
-                response(session=timedelta(minutes=-10)),
-            )
-        ],
-    ),
-    *_refused(
-        REPLAYED, [("replay", "Replay of the last response", "The response of the last tile click, once more.", again)]
-    ),
-    *_refused(
-        REQUEST_UNKNOWN,
-        [
-            (
-                "unknown-request",
-                "Unknown InResponseTo",
-                "Answers a request that SiQ never made.",
-                response(in_response_to="_never-asked"),
-            )
-        ],
-    ),
-]  # fmt: skip  a table reads better with a row's fields on one line
-
-_SHAPES = [
-    *_refused(
-        RESPONSE_UNREADABLE,
-        [("not-base64", "Not base64", "The form field holds no base64.", lambda _a, _p: Made("%%%"))],
-    ),
-    *_refused(
-        XML_REFUSED,
-        [
-            (
-                "not-xml",
-                "Not XML",
-                "The form field holds no XML.",
-                lambda _a, _p: Made(form_value(b"signed, sealed, delivered")),
-            ),
-            (
-                "doctype",
-                "DOCTYPE",
-                "The document begins with a document type declaration.",
-                replaced(lambda _a, _p: "?>", "?><!DOCTYPE Response>"),
-            ),
-        ],
-    ),
-    *_refused(
-        RESPONSE_SHAPE,
-        [
-            (
-                "two-assertions",
-                "Two assertions",
-                "A second assertion stands beside the first, both signed.",
-                response(edit=second_assertion),
-            )
-        ],
-    ),
-    *_refused(VERSION_UNSUPPORTED, [("version", "SAML 1.1", "The version is not 2.0.", response(version="1.1"))]),
-    *_refused(
-        CONDITIONS_MISSING,
-        [
-            (
-                "no-conditions",
-                "No conditions",
-                "Without validity and audience.",
-                response(edit=without("Conditions", parent="Assertion")),
-            )
-        ],
-    ),
-    *_refused(
-        CONFIRMATION_MISSING,
-        [("no-recipient", "No recipient", "The bearer confirmation names no ACS URL.", response(recipient=None))],
-    ),
-    *_refused(
-        AUTHN_MISSING,
-        [
-            (
-                "no-authn",
-                "No AuthnStatement",
-                "It does not say that the person signed in.",
-                response(edit=without("AuthnStatement", parent="Assertion")),
-            )
-        ],
-    ),
-    *_refused(
-        SUBJECT_MISSING,
-        [("no-name-id", "No NameID", "It names nobody.", response(edit=without("NameID", parent="Subject")))],
-    ),
-    *_refused(
-        PROVIDER_ERROR,
-        [("error", "Status: Responder", "The provider answers with an error.", response(status=(RESPONDER,)))],
-    ),
-    *_refused(
-        PROVIDER_DENIED,
-        [
-            (
-                "denied",
-                "Status: RequestDenied",
-                "The provider says that the person may not.",
-                response(status=(RESPONDER, REQUEST_DENIED)),
-            )
-        ],
-    ),
-]  # fmt: skip  a table reads better with a row's fields on one line
-
-REFUSED: Final = (*_SIGNATURE, *_ADDRESSES, *_TIMES, *_SHAPES)
+# Two tables, one row a variant: name, title, what it is, how it is made, and how it must end.
+# fmt: off
+REFUSED: Final = (
+    Variant("tampered", "Tampered", "The NameID was changed after signing.",
+        replaced(lambda application, person: f">{application.subject.of(person)[0]}<", ">root@example.test<"), SIGNATURE_INVALID),
+    Variant("unknown-key", "Unknown key", "A key signed it that SiQ was not given; the certificate bears the same name.",
+        with_new_key, SIGNATURE_INVALID),
+    Variant("unsigned", "Unsigned", "Neither the response nor the assertion is signed.", response(sign=()), SIGNATURE_MISSING),
+    Variant("sha1", "SHA-1", "Signed with RSA-SHA1, which AWS still offers.",
+        response(signature="rsa-sha1", digest="sha1"), SIGNATURE_WEAK),
+    Variant("inclusive", "Unusual signature", "Canonicalized inclusively, outside the SAML signature profile.",
+        response(edit_signature=inclusive_signature), SIGNATURE_PROFILE),
+    Variant("audience", "Wrong audience", "Made for another service.", response(audience=ELSEWHERE), AUDIENCE_MISMATCH),
+    Variant("recipient", "Wrong recipient", "The bearer confirmation names another ACS URL.",
+        response(recipient=ELSEWHERE), RECIPIENT_MISMATCH),
+    Variant("destination", "Wrong destination", "The response is addressed to another URL.",
+        response(destination=ELSEWHERE), DESTINATION_MISMATCH),
+    Variant("issuer", "Wrong issuer", "Issued under another entity ID, by the right key.", response(issuer=ELSEWHERE), ISSUER_MISMATCH),
+    Variant("expired", "Expired", "Made two hours ago.", at(timedelta(hours=-2)), EXPIRED),
+    Variant("not-yet-valid", "Not yet valid", "Made two hours from now.", at(timedelta(hours=2)), NOT_YET_VALID),
+    Variant("session-over", "Session over", "The session at the provider has ended.",
+        response(session=timedelta(minutes=-10)), SESSION_OVER),
+    Variant("replay", "Replay of the last response", "The response of the last tile click, once more.", again, REPLAYED),
+    Variant("unknown-request", "Unknown InResponseTo", "Answers a request that SiQ never made.",
+        response(in_response_to="_never-asked"), REQUEST_UNKNOWN),
+    Variant("not-base64", "Not base64", "The form field holds no base64.", lambda _a, _p: Made("%%%"), RESPONSE_UNREADABLE),
+    Variant("not-xml", "Not XML", "The form field holds no XML.", lambda _a, _p: Made(form_value(b"signed, sealed, delivered")), XML_REFUSED),
+    Variant("doctype", "DOCTYPE", "The document begins with a document type declaration.",
+        replaced(lambda _a, _p: "?>", "?><!DOCTYPE Response>"), XML_REFUSED),
+    Variant("two-assertions", "Two assertions", "A second assertion stands beside the first, both signed.",
+        response(edit=second_assertion), RESPONSE_SHAPE),
+    Variant("version", "SAML 1.1", "The version is not 2.0.", response(version="1.1"), VERSION_UNSUPPORTED),
+    Variant("no-conditions", "No conditions", "Without validity and audience.",
+        response(edit=without("Conditions", parent="Assertion")), CONDITIONS_MISSING),
+    Variant("no-recipient", "No recipient", "The bearer confirmation names no ACS URL.", response(recipient=None), CONFIRMATION_MISSING),
+    Variant("no-authn", "No AuthnStatement", "It does not say that the person signed in.",
+        response(edit=without("AuthnStatement", parent="Assertion")), AUTHN_MISSING),
+    Variant("no-name-id", "No NameID", "It names nobody.", response(edit=without("NameID", parent="Subject")), SUBJECT_MISSING),
+    Variant("transient", "NameID transient", "A name that is another one each time finds no account again.",
+        somebody("transient", name_id_format=TRANSIENT), PERSON_REFUSED),
+    Variant("no-email", "No e-mail address", "Neither an attribute nor the NameID holds one.",
+        somebody("nobody", "bench", attributes={}), EMAIL_MISSING),
+    Variant("error", "Status: Responder", "The provider answers with an error.", response(status=(RESPONDER,)), PROVIDER_ERROR),
+    Variant("denied", "Status: RequestDenied", "The provider says that the person may not.",
+        response(status=(RESPONDER, REQUEST_DENIED)), PROVIDER_DENIED),
+)
 
 ACCEPTED: Final = (
     Variant("plain", "A tile click", "No InResponseTo and no RelayState.", response()),
     Variant("empty-relay-state", "Empty RelayState", "The form field is there, and empty.", response("")),
-    Variant(
-        "foreign-relay-state",
-        "RelayState of another site",
-        "Signs in, and must not lead to that site.",
-        response("https://elsewhere.example.test/"),
-    ),
-    Variant(
-        "assertion-signed", "Only the assertion signed", "The response around it is not.", response(sign=("assertion",))
-    ),
-    Variant(
-        "response-signed",
-        "Only the response signed",
-        "Its signature covers the assertion.",
-        response(sign=("response",)),
-    ),
-    Variant(
-        "empty-attributes",
-        "Empty AttributeStatement",
-        "As AWS sends it when only Subject is mapped; against the schema.",
-        response(attributes={}),
-    ),
-    Variant("no-attributes", "No AttributeStatement", "Nothing but the NameID.", response(attributes=None)),
-    Variant(
-        "attributes-basic", "Attributes of format basic", "E-mail and names.", mapped(attribute_name_format=NAME_BASIC)
-    ),
-    Variant("attributes-uri", "Attributes of format uri", "E-mail and names.", mapped(attribute_name_format=NAME_URI)),
-    Variant(
-        "long-lived",
-        "Valid for an hour",
-        "NotOnOrAfter an hour ahead instead of five minutes.",
-        response(lifetime=timedelta(hours=1)),
-    ),
-    Variant(
-        "no-destination",
-        "No Destination",
-        "The response is addressed to no URL; the assertion is.",
-        response(destination=None),
-    ),
-    Variant(
-        "name-id-unspecified",
-        "NameID unspecified",
-        "A user name that need be no e-mail address; the e-mail is mapped.",
-        mapped(lambda person: person.user_name, name_id_format=UNSPECIFIED),
-    ),
-    Variant(
-        "name-id-persistent",
-        "NameID persistent",
-        "The directory's id of the person; the e-mail is mapped.",
-        mapped(lambda person: person.subject, name_id_format=PERSISTENT),
-    ),
-    Variant(
-        "name-id-transient",
-        "NameID transient",
-        "A format that promises nothing; the e-mail is mapped.",
-        mapped(name_id_format=TRANSIENT),
-    ),
-)  # fmt: skip  a table reads better with a row's fields on one line
+    Variant("foreign-relay-state", "RelayState of another site", "Signs in, and must not lead to that site.",
+        response("https://elsewhere.example.test/")),
+    Variant("assertion-signed", "Only the assertion signed", "The response around it is not.", response(sign=("assertion",))),
+    Variant("response-signed", "Only the response signed", "Its signature covers the assertion.", response(sign=("response",))),
+    Variant("empty-attributes", "Empty AttributeStatement", "As AWS sends it when only Subject is mapped; against the schema.",
+        somebody("subject", attributes={})),
+    Variant("no-attributes", "No AttributeStatement", "Nothing but the NameID.", somebody("subject", attributes=None)),
+    Variant("attributes-basic", "Attributes of format basic", "E-mail and names.", somebody("basic")),
+    Variant("attributes-uri", "Attributes of format uri", "E-mail and names.", somebody("uri", attribute_name_format=NAME_URI)),
+    Variant("long-lived", "Valid for an hour", "NotOnOrAfter an hour ahead instead of five minutes.", response(lifetime=timedelta(hours=1))),
+    Variant("no-destination", "No Destination", "The response is addressed to no URL; the assertion is.", response(destination=None)),
+    Variant("name-id-unspecified", "NameID unspecified", "A user name that is no e-mail address; the e-mail is mapped.",
+        somebody("unspecified", "bench", name_id_format=UNSPECIFIED)),
+    Variant("name-id-persistent", "NameID persistent", "The directory's id of a person; the e-mail is mapped.",
+        somebody("persistent", "6f9f1c52-7f0b-4c53-9d3c-000000000000", name_id_format=PERSISTENT)),
+)
+# fmt: on
 
 BY_NAME: Final = {variant.name: variant for variant in (*ACCEPTED, *REFUSED)}

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from core.errors import NotFound
 from core.flows import passwords, portal, sessions
 from core.flows.local_path import local_path
 from core.flows.passwords import PasswordRefused, Throttled
-from core.errors import NotFound
 from core.flows.services import Services
 from core.web import cookies, guards, view
 from core.web.sso import visitor
@@ -34,9 +34,10 @@ def sign_in(request: Request, sent: guards.Sent) -> Response:
     services = guards.services_of(request)
     slug, next_path = sent.text("organization"), local_path(sent.text("next")) or ""
     email, password = sent.text("email").strip(), sent.text("password")
+    if not email or not password:
+        missing = "Enter your email address." if not email else "Enter your password."
+        return _sign_in(request, slug, next_path, email=email, error=missing, status=422)
     try:
-        if not email or not password:
-            raise PasswordRefused("Enter your email address and your password.")
         opened = passwords.sign_in(services, email, password, visitor(request).address)
     except Throttled as throttled:
         response = _sign_in(request, slug, next_path, email=email, error=throttled.public, status=429)

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from core.errors import NotFound, SignInRefused
 from core.flows import catalog
 from core.flows.actors import Actor
 from core.flows.connections import active_connection
-from core.errors import NotFound, SignInRefused
 from core.flows.local_path import local_path
 from core.web import guards, view
 

@@ -76,13 +76,13 @@ def guide(request: Request) -> Response:
 
 
 def guide_picture(request: Request) -> Response:
-    """``GET …/{plugin}/guide/{picture}``: a picture beside the guide."""
+    """``GET …/{plugin}/guide/{picture}``: a picture of the folder ``guide`` beside the guide."""
     guards.require_actor(request).require_integrations()
     path = plugin_of(guards.services_of(request), request.path_params["plugin"]).guide
     name = request.path_params["picture"]
     if path is None or Path(name).name != name:
         raise NotFound("There is no such picture.")
-    return _picture(path.parent / name)
+    return _picture(path.parent / "guide" / name)
 
 
 def icon(request: Request) -> Response:
@@ -102,7 +102,7 @@ def _picture(path: Path) -> Response:
 
 @lru_cache(maxsize=64)
 def _guide(path: Path, _changed: int, where: str) -> Markup:
-    """The guide as HTML. Its own title is left out (the page has one), and its pictures are found beside it."""
+    """The guide as HTML. Its own title is left out (the page has one), and its pictures (``guide/…``) are found."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(path.read_text(encoding="utf-8"))
     if len(tokens) > 2 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":  # noqa: PLR2004  open, text, close
@@ -110,8 +110,8 @@ def _guide(path: Path, _changed: int, where: str) -> Markup:
     for token in tokens:
         for inline in token.children or ():
             source = str(inline.attrGet("src") or "")
-            if inline.type == "image" and "/" not in source:
-                inline.attrSet("src", f"{where}/guide/{source}")
+            if inline.type == "image" and source.startswith("guide/"):
+                inline.attrSet("src", f"{where}/{source}")
                 inline.attrSet("loading", "lazy")
             if inline.type == "link_open" and str(inline.attrGet("href")).startswith("https://"):
                 inline.attrSet("rel", "noreferrer")

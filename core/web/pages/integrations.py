@@ -33,7 +33,11 @@ def catalog_page(request: Request) -> Response:
     actor = guards.require_actor(request)
     asked = request.query_params
     found = catalog.catalog(
-        guards.services_of(request), actor, asked.get("category", ""), asked.get("status", "all"), view.asked_query(request)
+        guards.services_of(request),
+        actor,
+        asked.get("category", ""),
+        asked.get("status", "all"),
+        view.asked_query(request),
     )
     slug = found.category.slug if found.category else ""
     context = {"catalog": found, "category_slug": slug, "at_catalog": True}
@@ -51,7 +55,9 @@ def activate(request: Request, sent: guards.Sent) -> Response:
     """``POST …/{plugin}/activate``: intent activate, draft or fill."""
     actor = guards.require_actor(request)
     intent = sent.text("intent")
-    wanted: Literal["activate", "draft", "fill"] = "draft" if intent == "draft" else "fill" if intent == "fill" else "activate"
+    wanted: Literal["activate", "draft", "fill"] = (
+        "draft" if intent == "draft" else "fill" if intent == "fill" else "activate"
+    )
     try:
         done = activation.submit(guards.services_of(request), actor, request.path_params["plugin"], sent.values, wanted)
     except DialogAgain as again:

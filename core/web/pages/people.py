@@ -15,7 +15,11 @@ def users(request: Request) -> Response:
     actor = guards.require_actor(request)
     asked = request.query_params
     page = people.people(
-        guards.services_of(request), actor, view.asked_query(request), asked.get("status", "all"), view.number(asked.get("page")) or 1
+        guards.services_of(request),
+        actor,
+        view.asked_query(request),
+        asked.get("status", "all"),
+        view.number(asked.get("page")) or 1,
     )
     return view.render(request, "users.j2", {"page": page})
 

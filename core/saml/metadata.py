@@ -1,0 +1,107 @@
+"""Metadata: ours, made for a provider to read, and a provider's, read for the form to be filled (SAML Metadata 2.0)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
+from saml2.md import NAMESPACE as METADATA
+from saml2.md import AssertionConsumerService, EntityDescriptor, SPSSODescriptor
+from saml2.samlp import NAMESPACE as PROTOCOL
+
+from core import certificates
+from core.certificates import Certificate
+from core.errors import CertificateRejected, MetadataRejected
+from core.saml import document
+from core.saml.document import DocumentRefused, Element
+
+_M: Final = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+_DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProviderMetadata:
+    """What a connection needs of a provider's metadata; ``certificates`` is PEM text of one or two certificates."""
+
+    entity_id: str
+    sign_in_url: str
+    certificates: str
+
+
+def service_provider(audience: str, acs_url: str) -> bytes:
+    """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``."""
+    descriptor = SPSSODescriptor(
+        protocol_support_enumeration=PROTOCOL,
+        authn_requests_signed="false",
+        want_assertions_signed="true",
+        assertion_consumer_service=[
+            AssertionConsumerService(binding=BINDING_HTTP_POST, location=acs_url, index="0", is_default="true")
+        ],
+    )
+    xml: bytes = EntityDescriptor(entity_id=audience, spsso_descriptor=descriptor).to_string({"md": METADATA})
+    return xml
+
+
+def identity_provider(xml: bytes) -> IdentityProviderMetadata:
+    """The values in a provider's metadata: of one EntityDescriptor with one role of an identity provider.
+
+    Its signature, if any, is not looked at: an administrator vouches for the file. Raises MetadataRejected with the
+    sentence for the administrator.
+    """
+    try:
+        root = document.metadata(xml.strip())
+    except DocumentRefused as refused:
+        raise MetadataRejected(f"This file cannot be read as metadata. {refused}") from None
+    entity, role = _identity_provider_role(root)
+    entity_id = entity.get("entityID", "").strip()
+    if not entity_id:
+        raise MetadataRejected("This metadata names no entity ID. Download it again from your provider")
+    return IdentityProviderMetadata(entity_id, _sign_in_url(role), certificates.to_pem(_signing_certificates(role)))
+
+
+def _identity_provider_role(root: Element) -> tuple[Element, Element]:
+    if root.tag not in {f"{_M}EntityDescriptor", f"{_M}EntitiesDescriptor"}:
+        raise MetadataRejected(
+            "This file is XML but not SAML metadata. Download the SAML metadata file from your provider"
+        )
+    roles = [
+        (entity, role)
+        for entity in root.iter(f"{_M}EntityDescriptor")
+        for role in entity.iterchildren(f"{_M}IDPSSODescriptor")
+        if PROTOCOL in role.get("protocolSupportEnumeration", "").split()
+    ]
+    if not roles and next(root.iter(f"{_M}SPSSODescriptor"), None) is not None:
+        raise MetadataRejected("This is the metadata of a service provider. Download the one of your identity provider")
+    if len(roles) != 1:
+        raise MetadataRejected(
+            f"This metadata describes {len(roles)} SAML 2.0 identity providers. Choose a file with exactly one"
+        )
+    return roles[0]
+
+
+def _sign_in_url(role: Element) -> str:
+    for service in role.iterchildren(f"{_M}SingleSignOnService"):
+        location = service.get("Location", "").strip()
+        if service.get("Binding") == BINDING_HTTP_REDIRECT and urlsplit(location).scheme in {"https", "http"}:
+            return location
+    raise MetadataRejected(
+        "This metadata offers no sign-in URL for the HTTP-Redirect binding. Switch that on at your provider"
+    )
+
+
+def _signing_certificates(role: Element) -> tuple[Certificate, ...]:
+    texts = [
+        certificate.text or ""
+        for key in role.iterchildren(f"{_M}KeyDescriptor")
+        if key.get("use", "signing") == "signing"
+        for certificate in key.iter(f"{_DS}X509Certificate")
+    ]
+    if not texts:
+        raise MetadataRejected("This metadata holds no signing certificate. Paste the certificate beside it")
+    try:
+        found = [certificate for text in texts for certificate in certificates.read(text)]
+        return certificates.read(certificates.to_pem(found))
+    except CertificateRejected as refused:
+        raise MetadataRejected(f"The certificate in this metadata cannot be used. {refused.public}") from None

@@ -1,0 +1,140 @@
+"""The members of groups: what is to change, worked out without reading the members that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from scim2_models import InvalidValueException, PatchOp, PatchOperation, Resource
+from scim2_models.path import CompareOperator, Comparison, ValuePath
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
+
+_BATCH = 500  # ids of one statement: below the limits of every database
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Members to add (id to display name) and to remove. ``only``: whoever is not added is removed."""
+
+    add: Mapping[str, str | None] = field(default_factory=dict)
+    remove: frozenset[str] = frozenset()
+    only: bool = False
+
+
+def wanted(resource: Resource[Any]) -> dict[str, str | None]:
+    """The members that a resource names. Raises ``InvalidValueException`` for one without a value."""
+    return _named([(member.value, member.display) for member in getattr(resource, "members", None) or ()])
+
+
+def change_of(patch: PatchOp[Any]) -> Change | None:
+    """The change of members that a PATCH is; none where it is, or may be, something else.
+
+    Forms: ``add`` with a list at ``members``; ``remove`` with a list at ``members`` (Microsoft Entra);
+    ``remove`` at ``members[value eq "…"]``.
+    """
+    add: dict[str, str | None] = {}
+    remove: set[str] = set()
+    for operation in patch.operations or ():
+        names = _members_named(operation)
+        if names is None:
+            return None
+        if operation.op == PatchOperation.Op.add:
+            add |= names
+            remove -= names.keys()
+        else:
+            remove |= names.keys()
+            add = {member: display for member, display in add.items() if member not in names}
+    return Change(add, frozenset(remove))
+
+
+def _members_named(operation: PatchOperation[Any]) -> dict[str, str | None] | None:
+    if operation.path is None:
+        return None
+    path = operation.path.ast
+    if operation.op == PatchOperation.Op.remove and isinstance(path, ValuePath):
+        match path.val_filter:
+            case Comparison(op=CompareOperator.eq, value=str(member)) as only if (
+                str(only.attr_path).lower() == "value"
+                and str(path.attr_path).lower() == "members"
+                and path.sub_attr is None
+                and operation.value is None
+            ):
+                return {member: None}
+        return None
+    if str(operation.path).lower() != "members" or operation.op == PatchOperation.Op.replace_:
+        return None
+    entries: list[Any] = operation.value if isinstance(operation.value, list) else [operation.value]
+    if not all(isinstance(entry, dict) and isinstance(entry.get("value"), str) for entry in entries):
+        return None
+    return _named([(entry["value"], entry.get("display")) for entry in entries])
+
+
+def _named(entries: list[tuple[Any, Any]]) -> dict[str, str | None]:
+    if any(not value for value, _ in entries):
+        raise InvalidValueException(detail="A member needs a value: the id of a user or group")
+    return {str(value): str(display)[:512] if display else None for value, display in entries}
+
+
+def people(session: Session, group_id: str) -> set[str]:
+    """The ids of the users in a group."""
+    return {
+        user_id
+        for user_id in session.scalars(select(Membership.user_id).where(Membership.group_id == group_id))
+        if user_id
+    }
+
+
+def apply(session: Session, connection_id: str, group: PushedGroup, change: Change) -> set[str]:
+    """Make the change; answers the ids of all whose membership changed. Adding a member twice changes nothing.
+
+    Raises ``InvalidValueException`` for a new member that is no user or group of this connection.
+    """
+    here = _present(session, group.id, None if change.only else {*change.add, *change.remove})
+    new = [member for member in change.add if member not in here]
+    gone = [member for member in here if (member not in change.add if change.only else member in change.remove)]
+    for batch in _batches(gone):
+        session.execute(delete(Membership).where(Membership.group_id == group.id, Membership.member_id.in_(batch)))
+    users = _known(session, connection_id, PushedUser, new)
+    groups = _known(session, connection_id, PushedGroup, [member for member in new if member not in users])
+    for member in new:
+        if (member not in users and member not in groups) or member == group.id:
+            raise InvalidValueException(detail=f"The member {member[:64]!r} is no user or group of this connection")
+    session.add_all(
+        Membership(
+            organization_id=group.organization_id,
+            group_id=group.id,
+            member_id=member,
+            user_id=member if member in users else None,
+            subgroup_id=member if member in groups else None,
+            display=change.add[member],
+        )
+        for member in new
+    )
+    session.flush()
+    return {*new, *gone}
+
+
+def _present(session: Session, group_id: str, among: set[str] | None) -> set[str]:
+    query = select(Membership.member_id).where(Membership.group_id == group_id)
+    if among is None:
+        return set(session.scalars(query))
+    return {
+        member for batch in _batches(among) for member in session.scalars(query.where(Membership.member_id.in_(batch)))
+    }
+
+
+def _known(session: Session, connection_id: str, entity: type[PushedUser | PushedGroup], ids: list[str]) -> set[str]:
+    column = PushedUser.user_id if entity is PushedUser else PushedGroup.id
+    query = select(column).where(entity.connection_id == connection_id)
+    return {known for batch in _batches(ids) for known in session.scalars(query.where(column.in_(batch)))}
+
+
+def _batches(ids: Any) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch

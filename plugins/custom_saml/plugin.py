@@ -1,0 +1,129 @@
+"""Custom SAML 2.0: any identity provider that can send a SAML 2.0 response."""
+
+from pydantic import BaseModel, Field
+
+import core.plugin_api as siq
+
+GIVE, GET, RULES, NAMES = (siq.ui(group=key) for key in ("give", "get", "rules", "names"))
+UNSOLICITED = siq.ui(
+    group="rules",
+    labels={"accept": "Sign the person in", "bounce": "Ask the provider once more", "refuse": "Refuse"},
+    helps={
+        "accept": "One click on the provider's tile is enough.",
+        "bounce": "One click as well, and nobody can sign in with a copied response.",
+        "refuse": "People have to start at SiQ.",
+    },
+)
+CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
+EMAIL = ["email", "mail", "emailAddress", "urn:oid:0.9.2342.19200300.100.1.3", f"{CLAIM}emailaddress"]
+GIVEN_NAME = ["givenName", "firstName", "given_name", "urn:oid:2.5.4.42", f"{CLAIM}givenname"]
+FAMILY_NAME = ["sn", "surname", "lastName", "familyName", "family_name", "urn:oid:2.5.4.4", f"{CLAIM}surname"]
+NAME = ["displayName", "name", "cn", "urn:oid:2.16.840.1.113730.3.1.241", f"{CLAIM}name"]
+GROUPS = ["groups", "memberOf", "http://schemas.xmlsoap.org/claims/Group"]
+
+
+class Sso(BaseModel):
+    """The only tab."""
+
+    model_config = siq.tab(
+        siq.Group("give", "Give these to your identity provider", "Most can read them from the metadata URL.", True),
+        siq.Group("get", "Enter what your identity provider gives you", "All three are in its SAML metadata.", True),
+        siq.Group("rules", "Extras", numbered=True),
+        siq.Group("names", "Attributes", "One name per line; the first one that has a value counts."),
+    )
+    acs_url: siq.AcsUrl = Field(title="ACS URL", json_schema_extra=GIVE)
+    audience: siq.Audience = Field(title="Audience", description="Also called entity ID.", json_schema_extra=GIVE)
+    login_url: siq.LoginUrl = Field(title="Login URL", description="Also called start URL.", json_schema_extra=GIVE)
+    metadata_url: siq.MetadataUrl = Field(title="Metadata URL", json_schema_extra=GIVE)
+    issuer: siq.Issuer = Field(title="Issuer", description="Also called entity ID.", json_schema_extra=GET)
+    sign_in_url: siq.SignInUrl = Field(
+        title="Sign-in URL", description="The single sign-on service for HTTP-Redirect.", json_schema_extra=GET
+    )
+    certificate: siq.SigningCertificates = Field(
+        title="X.509 Certificate", description="The one that signs responses or assertions.", json_schema_extra=GET
+    )
+    unsolicited: siq.Unsolicited = Field(
+        siq.Unsolicited.BOUNCE, title="When a sign-in starts at the provider", json_schema_extra=UNSOLICITED
+    )
+    logout_url: siq.PostLogoutUrl | None = Field(
+        None, title="Sign-out page", description="People land here after they sign out.", json_schema_extra=RULES
+    )
+    redirect_url: siq.PortalRedirectUrl | None = Field(
+        None,
+        title="SSO Redirect URL (SiQ Portal)",
+        description="Visitors of your SiQ portal are sent here to sign in by SSO automatically.",
+        json_schema_extra=RULES,
+    )
+    subject: str | None = Field(
+        None,
+        max_length=200,
+        title="Person",
+        description="The attribute that never changes for a person. Leave it empty to use the NameID.",
+        json_schema_extra=NAMES,
+    )
+    email: list[str] = Field(EMAIL, title="E-mail address", json_schema_extra=NAMES)
+    given_name: list[str] = Field(GIVEN_NAME, title="Given name", json_schema_extra=NAMES)
+    family_name: list[str] = Field(FAMILY_NAME, title="Family name", json_schema_extra=NAMES)
+    display_name: list[str] = Field(NAME, title="Display name", json_schema_extra=NAMES)
+    groups: list[str] = Field(GROUPS, title="Groups", json_schema_extra=NAMES)
+
+
+class Config(BaseModel):
+    """What an administrator sets."""
+
+    sso: Sso = Field(title="SSO")
+
+
+@siq.hookimpl
+def describe_tile() -> siq.Tile:
+    """What the catalog shows."""
+    return siq.Tile(
+        title="Custom SAML 2.0",
+        maker="SiQ",
+        category=siq.Category.PROVISIONING_SSO,
+        summary="For any identity provider that can send a SAML 2.0 response.",
+        search=("sso", "adfs", "shibboleth", "simplesamlphp", "keycloak", "generic"),
+    )
+
+
+@siq.hookimpl
+def config_schema() -> type[BaseModel]:
+    """What the dialog is made from."""
+    return Config
+
+
+@siq.hookimpl
+def activate(config: Config) -> siq.Activation:
+    """Trust the provider as it was entered."""
+    sso = config.sso
+    return siq.Activation(saml=siq.SamlTrust(sso.issuer, sso.sign_in_url, sso.certificate, sso.unsolicited))
+
+
+@siq.hookimpl
+def handle_acs(config: Config, assertion: siq.VerifiedAssertion) -> siq.Identity:
+    """The person by the attribute that was named, else by the NameID."""
+    sso, name_id = config.sso, assertion.name_id
+    subject = assertion.first(sso.subject) if sso.subject else name_id.value
+    if subject is None:
+        raise siq.SignInRefused(
+            siq.PERSON_REFUSED, f"The attribute {sso.subject}, which names the person, is not there."
+        )
+    if not sso.subject and name_id.format.endswith(":transient"):
+        raise siq.SignInRefused(
+            siq.PERSON_REFUSED,
+            "The NameID is transient: a new one each time. Send a persistent one, or name an attribute under Person.",
+        )
+    email = next(filter(siq.is_email_address, (*assertion.all(*sso.email), name_id.value)), None)
+    if email is None:
+        raise siq.SignInRefused(
+            siq.EMAIL_MISSING, f"None of these holds an e-mail address: {', '.join(sso.email)}, NameID."
+        )
+    return siq.Identity(
+        subject=subject,
+        user_name=subject,
+        email=email,
+        given_name=assertion.first(*sso.given_name) or "",
+        family_name=assertion.first(*sso.family_name) or "",
+        display_name=assertion.first(*sso.display_name) or "",
+        groups=assertion.all(*sso.groups),
+    )

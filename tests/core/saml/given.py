@@ -1,0 +1,138 @@
+"""What the SAML tests start from: a provider, a response that is right in everything, and the words for what comes of it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from core.errors import SignInRefused
+from core.plugin_api import VerifiedAssertion
+from core.refusals import Refusal
+from core.saml.response import Expected, read
+from core.saml.signature import Keys
+from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, IdentityProvider, Minted, serialize
+
+ISSUER = "https://portal.sso.us-east-1.amazonaws.com/saml/assertion/MTExMTIyMjIzMzMzX2lucy0wMTIzNDU2Nzg5YWJjZGVm"
+AUDIENCE = "https://siq.example.test/sso/c1/metadata"
+ACS_URL = "https://siq.example.test/sso/c1/acs"
+REQUEST = "_req-0001"
+NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+EXPECTED = Expected(ISSUER, AUDIENCE, ACS_URL, REQUEST, unsolicited_allowed=False)
+TILE_CLICK = replace(EXPECTED, request_id=None, unsolicited_allowed=True)
+
+Edit = Callable[[Element], None]
+
+
+@cache
+def provider(key: str = "rsa-2048", number: int = 1) -> IdentityProvider:
+    """A provider of this kind of key; another number is another key."""
+    assert number
+    return IdentityProvider.create(ISSUER, key=key, valid_from=NOW - timedelta(days=30))
+
+
+@cache
+def keys(*providers: IdentityProvider) -> Keys:
+    return Keys.of("".join(each.certificate_pem for each in providers or (provider(),)))
+
+
+def minted(by: IdentityProvider | None = None, **changes: Any) -> Minted:
+    """A response that is right in everything but the changes."""
+    wanted = {"in_response_to": REQUEST, "attributes": {"email": ["ada@example.test"]}, "now": NOW} | changes
+    return (by or provider()).response(ACS_URL, AUDIENCE, **wanted)
+
+
+def accept(
+    response: Minted | bytes | str, expected: Expected = EXPECTED, *, pinned: Keys | None = None, now: datetime = NOW
+) -> VerifiedAssertion:
+    return read(form_value(response), pinned or keys(), expected, now)
+
+
+def refused(
+    because: Refusal,
+    response: Minted | bytes | str,
+    expected: Expected = EXPECTED,
+    *,
+    pinned: Keys | None = None,
+    now: datetime = NOW,
+) -> SignInRefused:
+    """Assert that the response is refused for exactly this reason."""
+    with pytest.raises(SignInRefused) as caught:
+        read(form_value(response), pinned or keys(), expected, now)
+    assert str(caught.value).startswith(f"{because.code} "), str(caught.value)
+    return caught.value
+
+
+def form_value(response: Minted | bytes | str) -> str:
+    if isinstance(response, Minted):
+        return response.form_value
+    return response if isinstance(response, str) else base64.b64encode(response).decode()
+
+
+def tree(response: Minted) -> Element:
+    return etree.fromstring(response.xml)
+
+
+def changed(response: Minted, edit: Edit) -> bytes:
+    """The response after somebody changed it on its way: the signatures stay as they are."""
+    root = tree(response)
+    edit(root)
+    return serialize(root)
+
+
+def replaced(response: Minted, old: str, new: str) -> bytes:
+    text = response.xml.decode()
+    assert old in text
+    return text.replace(old, new).encode()
+
+
+def find(root: Element, path: str) -> Element:
+    """The first element at a path in which ``a:``, ``p:`` and ``ds:`` are the usual namespaces."""
+    found = root.find(path, {"a": ASSERTION, "p": PROTOCOL, "ds": DSIG})
+    assert found is not None, path
+    return found
+
+
+def removing(path: str) -> Edit:
+    def edit(root: Element) -> None:
+        element = find(root, path)
+        parent = element.getparent()
+        assert parent is not None
+        parent.remove(element)
+
+    return edit
+
+
+def setting(path: str, name: str, value: str | None) -> Edit:
+    """Set an attribute, or take it away with None."""
+
+    def edit(root: Element) -> None:
+        element = find(root, path) if path else root
+        if value is None:
+            del element.attrib[name]
+        else:
+            element.set(name, value)
+
+    return edit
+
+
+def inserting(path: str, xml: str, index: int = 0) -> Edit:
+    def edit(root: Element) -> None:
+        (find(root, path) if path else root).insert(index, etree.fromstring(xml))
+
+    return edit
+
+
+def identifier(response: Minted) -> str:
+    match = re.search(rb'ID="(_a-[0-9a-f]+)"', response.xml)
+    assert match
+    return match[1].decode()

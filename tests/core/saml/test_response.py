@@ -1,0 +1,562 @@
+"""What is accepted, and what is refused for what it says. What is refused for its signature is in test_signature.py."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core import refusals
+from core.saml.response import CHECKS
+from core.testing import identity_provider as idp
+from core.testing.identity_provider import Names
+from tests.core.saml.given import (
+    ACS_URL,
+    AUDIENCE,
+    EXPECTED,
+    ISSUER,
+    NOW,
+    REQUEST,
+    SECOND,
+    TILE_CLICK,
+    accept,
+    changed,
+    find,
+    identifier,
+    inserting,
+    keys,
+    minted,
+    provider,
+    refused,
+    removing,
+    setting,
+)
+
+BOTH = ("response", "assertion")
+SAML2 = f'xmlns:saml2="{idp.ASSERTION}"'
+
+
+# Accepted
+
+
+def test_every_value_of_the_assertion_is_read() -> None:
+    response = minted(attributes={"email": ["ada@example.test"], "groups": ["g1", "g2"], "none": []})
+    assertion = accept(response)
+    assert assertion.id == identifier(response)
+    assert assertion.issuer == ISSUER
+    assert (assertion.name_id.value, assertion.name_id.format) == ("ada@example.test", idp.EMAIL)
+    assert assertion.in_response_to == REQUEST
+    assert assertion.not_on_or_after == NOW + timedelta(minutes=5)
+    assert assertion.authn_instant == NOW
+    assert assertion.session_not_on_or_after == NOW + timedelta(hours=1)
+    assert assertion.session_index
+    assert assertion.session_index.startswith("_s-")
+    assert dict(assertion.attributes) == {"email": ("ada@example.test",), "groups": ("g1", "g2"), "none": ()}
+
+
+@pytest.mark.parametrize("sign", [("assertion",), ("response",), BOTH])
+def test_the_assertion_the_response_or_both_may_be_signed(sign: tuple[str, ...]) -> None:
+    assert accept(minted(sign=sign)).name_id.value == "ada@example.test"
+
+
+def test_a_tile_click_answers_no_request() -> None:
+    assert accept(minted(in_response_to=None), TILE_CLICK).in_response_to is None
+
+
+def test_a_tile_click_is_accepted_while_another_tab_waits() -> None:
+    assert accept(minted(in_response_to=None), replace(EXPECTED, unsolicited_allowed=True)).in_response_to is None
+
+
+@pytest.mark.parametrize("attributes", [None, {}])
+def test_no_attribute_statement_and_the_empty_one_of_aws_are_accepted(attributes: dict[str, list[str]] | None) -> None:
+    assert dict(accept(minted(attributes=attributes)).attributes) == {}
+
+
+@pytest.mark.parametrize("name_format", ["", idp.NAME_UNSPECIFIED, idp.NAME_BASIC, idp.NAME_URI])
+def test_attribute_names_of_every_format_are_accepted(name_format: str) -> None:
+    assert accept(minted(attribute_name_format=name_format)).first("email") == "ada@example.test"
+
+
+@pytest.mark.parametrize("xsi_type", ["xs:string", "xs:anyType"])
+@pytest.mark.parametrize("inclusive", ["", "xs"])
+def test_typed_attribute_values_are_accepted(xsi_type: str, inclusive: str) -> None:
+    response = minted(attribute_type=xsi_type, inclusive_prefixes=inclusive)
+    assert accept(response).first("email") == "ada@example.test"
+
+
+@pytest.mark.parametrize("sign", [("assertion",), ("response",), BOTH])
+def test_prefixes_that_an_ancestor_declares_are_kept(sign: tuple[str, ...]) -> None:
+    """Okta and Shibboleth name prefixes that only attribute values use, and declare them far above."""
+
+    def declare_above(root: idp.Element) -> None:
+        value = find(root, ".//a:AttributeValue")
+        value.set("{http://www.w3.org/2001/XMLSchema-instance}type", "xs:string")
+
+    text = minted(sign=()).xml.replace(
+        b"<saml2p:Response ", b'<saml2p:Response xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+    )
+    root = idp.etree.fromstring(text)
+    declare_above(root)
+    signer = idp.Signer(provider(), inclusive_prefixes="xs")
+    if "assertion" in sign:
+        signer.sign(find(root, "a:Assertion"))
+    if "response" in sign:
+        signer.sign(root)
+    assert accept(idp.serialize(root)).first("email") == "ada@example.test"
+
+
+@pytest.mark.parametrize(
+    ("name_id_format", "subject"),
+    [
+        (idp.EMAIL, "ada@example.test"),
+        (idp.UNSPECIFIED, "ada"),
+        (idp.PERSISTENT, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        (idp.TRANSIENT, "_t-1"),
+        ("", "Zoë <Ødegård> & søn"),
+    ],
+)
+def test_name_ids_of_every_format_are_accepted(name_id_format: str, subject: str) -> None:
+    name_id = accept(minted(name_id_format=name_id_format, subject=subject)).name_id
+    assert (name_id.value, name_id.format) == (subject, name_id_format)
+
+
+@pytest.mark.parametrize(
+    "names", [Names("samlp", "saml", "ds"), Names("", "saml", ""), Names("p", "", "dsig"), Names("", "", "")]
+)
+@pytest.mark.parametrize("sign", [("assertion",), BOTH])
+def test_prefixes_of_every_style_are_accepted(names: Names, sign: tuple[str, ...]) -> None:
+    assert accept(minted(names=names, sign=sign)).first("email") == "ada@example.test"
+
+
+def test_the_destination_may_be_absent() -> None:
+    assert accept(minted(destination=None))
+
+
+def test_the_issuer_of_the_response_may_be_absent() -> None:
+    assert accept(minted(response_issuer=None))
+
+
+def test_times_without_fractions_are_accepted() -> None:
+    assert accept(minted(milliseconds=False)).authn_instant == NOW
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2030-01-01T12:00:00.1234567Z", datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)),
+        ("2030-01-01T12:00:00.5Z", datetime(2030, 1, 1, 12, 0, 0, 500000, tzinfo=UTC)),
+        ("2030-01-01T12:00:00+00:00", datetime(2030, 1, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_times_of_every_writing_are_accepted(written: str, meant: datetime) -> None:
+    response = minted(edit=setting(".//a:AuthnStatement", "AuthnInstant", written))
+    assert accept(response).authn_instant == meant
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(minutes=5), timedelta(hours=1)])
+def test_a_session_without_an_end_is_accepted(lifetime: timedelta) -> None:
+    assertion = accept(minted(lifetime=lifetime, session=None))
+    assert assertion.session_not_on_or_after is None
+    assert assertion.not_on_or_after == NOW + lifetime
+
+
+def test_white_space_in_the_form_value_is_accepted() -> None:
+    value = base64.encodebytes(minted().xml).decode().replace("\n", "\r\n")
+    assert accept(value)
+
+
+def test_a_byte_order_mark_is_accepted() -> None:
+    assert accept(b"\xef\xbb\xbf" + minted().xml)
+
+
+def test_a_pretty_printed_response_is_accepted() -> None:
+    def indent(root: idp.Element) -> None:
+        idp.etree.indent(root)
+
+    for sign in (("assertion",), ("response",), BOTH):
+        assertion = accept(minted(edit=indent, sign=sign))
+        assert assertion.name_id.value == "ada@example.test"
+        assert assertion.issuer == ISSUER
+
+
+def test_one_of_several_audiences_is_enough() -> None:
+    other = f"<saml2:Audience {SAML2}>https://other.example.test</saml2:Audience>"
+    assert accept(minted(edit=inserting(".//a:AudienceRestriction", other)))
+
+
+def test_one_of_several_confirmations_is_enough() -> None:
+    holder = f'<saml2:SubjectConfirmation {SAML2} Method="urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"/>'
+    elsewhere = (
+        f'<saml2:SubjectConfirmation {SAML2} Method="{idp.BEARER}"><saml2:SubjectConfirmationData InResponseTo="{REQUEST}"'
+        ' NotOnOrAfter="2030-01-01T12:05:00Z" Recipient="https://other.example.test"/></saml2:SubjectConfirmation>'
+    )
+
+    def add(root: idp.Element) -> None:
+        inserting(".//a:Subject", elsewhere, 1)(root)
+        inserting(".//a:Subject", holder, 1)(root)
+
+    assert accept(minted(edit=add)).in_response_to == REQUEST
+
+
+@pytest.mark.parametrize("condition", ["OneTimeUse", "ProxyRestriction"])
+def test_conditions_that_hold_anyway_are_accepted(condition: str) -> None:
+    assert accept(minted(edit=inserting(".//a:Conditions", f"<saml2:{condition} {SAML2}/>", 1)))
+
+
+def test_an_attribute_that_comes_twice_has_the_values_of_both() -> None:
+    again = f'<saml2:Attribute {SAML2} Name="email"><saml2:AttributeValue>l@example.test</saml2:AttributeValue></saml2:Attribute>'
+    assertion = accept(minted(edit=inserting(".//a:AttributeStatement", again, 1)))
+    assert assertion.all("email") == ("ada@example.test", "l@example.test")
+
+
+def test_an_attribute_value_that_is_nil_is_none() -> None:
+    nil = '<v:AttributeValue xmlns:v="{}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
+    assertion = accept(minted(edit=inserting(".//a:Attribute", nil.format(idp.ASSERTION))))
+    assert assertion.all("email") == ("ada@example.test",)
+
+
+def test_the_text_of_a_nested_attribute_value_is_read() -> None:
+    """Shibboleth's eduPersonTargetedID holds a NameID."""
+    nested = f"<saml2:AttributeValue {SAML2}><saml2:NameID>t1</saml2:NameID></saml2:AttributeValue>"
+    assert accept(minted(edit=inserting(".//a:Attribute", nested))).first("email") == "t1"
+
+
+def test_attributes_cannot_be_changed_afterwards() -> None:
+    attributes = accept(minted()).attributes
+    with pytest.raises(TypeError):
+        attributes["email"] = ()  # type: ignore[index]  the very thing that must fail
+
+
+def test_character_references_and_cdata_are_text() -> None:
+    response = minted()
+    text = response.xml.replace(
+        b">ada@example.test</saml2:NameID>", b">&#97;d<![CDATA[a@exam]]>ple.test</saml2:NameID>"
+    )
+    assert text != response.xml
+    assert accept(text).name_id.value == "ada@example.test"
+
+
+# The clock: 60 seconds either way
+
+
+def test_an_assertion_is_accepted_up_to_60_seconds_before_its_start() -> None:
+    response = minted()  # NotBefore is five minutes before NOW
+    start = NOW - timedelta(minutes=5)
+    assert accept(response, now=start - 60 * SECOND)
+    refused(refusals.NOT_YET_VALID, response, now=start - 61 * SECOND)
+
+
+def test_an_assertion_is_accepted_until_60_seconds_after_its_end() -> None:
+    response, end = minted(), NOW + timedelta(minutes=5)
+    assert accept(response, now=end + 59 * SECOND)
+    refused(refusals.EXPIRED, response, now=end + 60 * SECOND)
+
+
+def test_the_skew_is_a_setting() -> None:
+    refused(refusals.EXPIRED, minted(), replace(EXPECTED, skew=timedelta(0)), now=NOW + timedelta(minutes=5))
+
+
+def test_conditions_without_times_leave_the_confirmation_to_decide() -> None:
+    def untimed(root: idp.Element) -> None:
+        setting(".//a:Conditions", "NotBefore", None)(root)
+        setting(".//a:Conditions", "NotOnOrAfter", None)(root)
+
+    assert accept(minted(edit=untimed))
+    refused(refusals.EXPIRED, minted(edit=untimed), now=NOW + timedelta(minutes=6))
+
+
+def test_a_confirmation_that_is_not_yet_valid_is_refused() -> None:
+    edit = setting(".//a:SubjectConfirmationData", "NotBefore", "2030-01-01T12:10:00Z")
+    refused(refusals.NOT_YET_VALID, minted(edit=edit))
+
+
+def test_a_session_that_is_over_is_refused() -> None:
+    response = minted(session=timedelta(minutes=1))
+    assert accept(response, now=NOW + 119 * SECOND)
+    refused(refusals.SESSION_OVER, response, now=NOW + 120 * SECOND)
+
+
+# Refused: the form and the shape
+
+
+@pytest.mark.parametrize(
+    "value", ["", "  \n", "%%%", "PHg+", "abc", base64.urlsafe_b64encode(b"\xff\xff\xff").decode()]
+)
+def test_a_form_value_that_is_not_base64_of_xml_is_refused(value: str) -> None:
+    refused(refusals.XML_REFUSED if value == "PHg+" else refusals.RESPONSE_UNREADABLE, value)
+
+
+def test_a_form_value_with_characters_beyond_ascii_is_refused() -> None:
+    refused(refusals.RESPONSE_UNREADABLE, minted().form_value + "é")
+
+
+def test_a_form_value_that_is_too_long_is_refused_before_it_is_decoded() -> None:
+    refused(refusals.XML_REFUSED, "!" * 600_000)
+
+
+def test_another_message_than_a_response_is_refused() -> None:
+    refused(refusals.RESPONSE_SHAPE, f'<p:LogoutResponse xmlns:p="{idp.PROTOCOL}"/>'.encode())
+
+
+def test_two_assertions_are_refused() -> None:
+    def twice(root: idp.Element) -> None:
+        root.append(idp.etree.fromstring(idp.etree.tostring(find(root, "a:Assertion"))))
+        root[-1].set("ID", "_a-second")
+
+    refused(refusals.RESPONSE_SHAPE, minted(edit=twice))
+    refused(refusals.RESPONSE_SHAPE, changed(minted(), twice))
+
+
+def test_no_assertion_is_refused() -> None:
+    refused(refusals.RESPONSE_SHAPE, minted(edit=removing("a:Assertion")))
+
+
+def test_an_encrypted_assertion_is_refused() -> None:
+    encrypted = f"<saml2:EncryptedAssertion {SAML2}/>"
+    refused(refusals.RESPONSE_SHAPE, minted(edit=inserting("", encrypted, 2)))
+
+    def only(root: idp.Element) -> None:
+        removing("a:Assertion")(root)
+        inserting("", encrypted, 2)(root)
+
+    refused(refusals.RESPONSE_SHAPE, minted(edit=only))
+
+
+@pytest.mark.parametrize("name", ["EncryptedID", "EncryptedAttribute"])
+def test_anything_else_encrypted_is_refused(name: str) -> None:
+    refused(refusals.RESPONSE_SHAPE, minted(edit=inserting(".//a:Subject", f"<saml2:{name} {SAML2}/>")))
+
+
+def test_an_assertion_without_an_id_is_refused() -> None:
+    edit = setting("a:Assertion", "ID", None)
+    refused(refusals.RESPONSE_SHAPE, minted(edit=edit, sign=("response",)))
+
+
+# Refused: by what the provider says of itself
+
+
+def test_a_status_that_is_not_success_is_refused_with_the_providers_words() -> None:
+    response = minted(
+        status=(idp.RESPONDER, "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"), status_message="Locked", sign=()
+    )
+    refusal = refused(refusals.PROVIDER_ERROR, response)
+    assert refusal.detail == "Locked"
+    assert refusal.received == "Responder / AuthnFailed"
+
+
+def test_a_denied_request_is_refused_as_denied() -> None:
+    response = minted(status=(idp.RESPONDER, idp.REQUEST_DENIED), sign=("response",))
+    refused(refusals.PROVIDER_DENIED, response)
+
+
+def test_a_status_that_is_not_success_is_refused_beside_a_good_assertion() -> None:
+    refused(refusals.PROVIDER_ERROR, minted(edit=setting(".//p:StatusCode", "Value", idp.REQUESTER)))
+
+
+def test_success_nested_in_another_status_is_no_success() -> None:
+    refused(refusals.PROVIDER_ERROR, minted(status=(idp.RESPONDER, idp.SUCCESS), sign=()))
+
+
+def test_a_missing_status_is_refused() -> None:
+    refused(refusals.PROVIDER_ERROR, minted(edit=removing("p:Status")))
+
+
+def test_an_unsigned_status_cannot_turn_a_refusal_into_a_success() -> None:
+    """The envelope of a signed assertion is unsigned: whoever changes it can only make things worse."""
+    response = minted(edit=setting(".//p:StatusCode", "Value", idp.RESPONDER), sign=("assertion",))
+    refused(refusals.PROVIDER_ERROR, response)
+    refused(refusals.SIGNATURE_MISSING, changed(minted(sign=()), setting(".//p:StatusCode", "Value", idp.SUCCESS)))
+
+
+# Refused: version, issuer, destination
+
+
+def test_another_version_is_refused() -> None:
+    refused(refusals.VERSION_UNSUPPORTED, minted(version="1.1"))
+    refused(refusals.VERSION_UNSUPPORTED, minted(edit=setting("a:Assertion", "Version", "2.1")))
+
+
+def test_a_saml_1_response_is_refused_by_its_version() -> None:
+    refused(refusals.VERSION_UNSUPPORTED, b'<Response xmlns="urn:oasis:names:tc:SAML:1.0:protocol"/>')
+
+
+def test_another_issuer_is_refused() -> None:
+    refusal = refused(refusals.ISSUER_MISMATCH, minted(issuer="https://other.example.test"))
+    assert (refusal.expected, refusal.received) == (ISSUER, "https://other.example.test")
+
+
+def test_another_issuer_of_the_assertion_alone_is_refused() -> None:
+    refused(refusals.ISSUER_MISMATCH, minted(issuer="https://other.example.test", response_issuer=ISSUER))
+
+
+def test_another_issuer_of_the_response_alone_is_refused_signed_or_not() -> None:
+    refused(refusals.ISSUER_MISMATCH, minted(response_issuer="https://other.example.test"))
+    refused(refusals.ISSUER_MISMATCH, minted(response_issuer="https://other.example.test", sign=("assertion",)))
+
+
+@pytest.mark.parametrize("issuer", [ISSUER.upper(), ISSUER + "/", ISSUER + "?", ""])
+def test_an_issuer_is_compared_to_the_letter(issuer: str) -> None:
+    def write(root: idp.Element) -> None:
+        find(root, "a:Assertion/a:Issuer").text = issuer
+
+    refused(refusals.ISSUER_MISMATCH, minted(edit=write))
+
+
+def test_an_assertion_without_an_issuer_is_refused() -> None:
+    refused(refusals.ISSUER_MISMATCH, minted(edit=removing("a:Assertion/a:Issuer")))
+
+
+def test_another_destination_is_refused_signed_or_not() -> None:
+    refusal = refused(refusals.DESTINATION_MISMATCH, minted(destination="https://siq.example.test/sso/c2/acs"))
+    assert (refusal.expected, refusal.received) == (ACS_URL, "https://siq.example.test/sso/c2/acs")
+    refused(refusals.DESTINATION_MISMATCH, minted(destination="https://other.example.test", sign=("assertion",)))
+
+
+def test_the_response_for_another_connection_of_the_same_provider_is_refused() -> None:
+    response = provider().response("https://siq.example.test/sso/c2/acs", "https://siq.example.test/sso/c2", now=NOW)
+    refused(refusals.DESTINATION_MISMATCH, response, TILE_CLICK)
+    response = provider().response(
+        "https://siq.example.test/sso/c2/acs", "https://siq.example.test/sso/c2", now=NOW, destination=None
+    )
+    refused(refusals.AUDIENCE_MISMATCH, response, TILE_CLICK)
+
+
+def test_the_response_of_another_connection_with_another_provider_is_refused() -> None:
+    other = idp.IdentityProvider(
+        "https://idp.example.test", "https://idp.example.test", provider(number=2).key, provider().certificate
+    )
+    refused(refusals.ISSUER_MISMATCH, minted(other))
+
+
+# Refused: what the assertion says
+
+
+def test_another_audience_is_refused() -> None:
+    response = provider().response(ACS_URL, "https://api.spaceiq.com", in_response_to=REQUEST, now=NOW)
+    refusal = refused(refusals.AUDIENCE_MISMATCH, response)
+    assert (refusal.expected, refusal.received) == (AUDIENCE, "https://api.spaceiq.com")
+
+
+def test_no_audience_is_refused() -> None:
+    refused(refusals.AUDIENCE_MISMATCH, minted(edit=removing(".//a:AudienceRestriction")))
+
+
+def test_a_second_restriction_to_another_audience_is_refused() -> None:
+    other = f"<saml2:AudienceRestriction {SAML2}><saml2:Audience>https://other.example.test</saml2:Audience></saml2:AudienceRestriction>"
+    refused(refusals.AUDIENCE_MISMATCH, minted(edit=inserting(".//a:Conditions", other)))
+
+
+def test_missing_conditions_are_refused() -> None:
+    refused(refusals.CONDITIONS_MISSING, minted(edit=removing(".//a:Conditions")))
+
+
+def test_a_condition_that_is_not_understood_is_refused() -> None:
+    refused(refusals.CONDITIONS_MISSING, minted(edit=inserting(".//a:Conditions", f"<saml2:Condition {SAML2}/>")))
+
+
+@pytest.mark.parametrize(
+    "time", ["2030-13-01T00:00:00Z", "2030-01-01", "2030-01-01T12:05:00", "2030-01-01T12:05:00+02:00", "soon", ""]
+)
+def test_a_time_that_is_not_utc_is_refused(time: str) -> None:
+    refused(refusals.CONDITIONS_MISSING, minted(edit=setting(".//a:Conditions", "NotOnOrAfter", time)))
+    refused(refusals.CONFIRMATION_MISSING, minted(edit=setting(".//a:SubjectConfirmationData", "NotOnOrAfter", time)))
+    refused(refusals.AUTHN_MISSING, minted(edit=setting(".//a:AuthnStatement", "SessionNotOnOrAfter", time)))
+
+
+def test_another_recipient_is_refused() -> None:
+    refusal = refused(refusals.RECIPIENT_MISMATCH, minted(recipient="https://siq.example.test/sso/c2/acs"))
+    assert (refusal.expected, refusal.received) == (ACS_URL, "https://siq.example.test/sso/c2/acs")
+
+
+def test_a_missing_confirmation_is_refused() -> None:
+    refused(
+        refusals.CONFIRMATION_MISSING,
+        minted(edit=removing(".//a:SubjectConfirmation"), in_response_to=None),
+        TILE_CLICK,
+    )
+
+
+def test_a_confirmation_that_is_not_bearer_is_refused() -> None:
+    edit = setting(".//a:SubjectConfirmation", "Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")
+    refused(refusals.CONFIRMATION_MISSING, minted(edit=edit))
+
+
+@pytest.mark.parametrize("name", ["Recipient", "NotOnOrAfter"])
+def test_a_confirmation_without_recipient_or_end_is_refused(name: str) -> None:
+    refused(refusals.CONFIRMATION_MISSING, minted(edit=setting(".//a:SubjectConfirmationData", name, None)))
+
+
+def test_the_answer_to_an_unknown_request_is_refused() -> None:
+    refused(refusals.REQUEST_UNKNOWN, minted(in_response_to="_req-other"))
+
+
+def test_the_answer_to_a_request_is_refused_where_none_waits() -> None:
+    """Some providers invent an InResponseTo for a tile click."""
+    refused(refusals.REQUEST_UNKNOWN, minted(in_response_to=REQUEST), TILE_CLICK)
+    refused(
+        refusals.REQUEST_UNKNOWN,
+        minted(edit=setting(".//a:SubjectConfirmationData", "InResponseTo", ""), sign=("response",)),
+        TILE_CLICK,
+    )
+
+
+def test_a_response_that_answers_another_request_than_its_assertion_is_refused() -> None:
+    refused(refusals.REQUEST_UNKNOWN, changed(minted(sign=("assertion",)), setting("", "InResponseTo", "_req-other")))
+    refused(refusals.REQUEST_UNKNOWN, minted(edit=setting(".//a:SubjectConfirmationData", "InResponseTo", None)))
+
+
+def test_an_unsigned_in_response_to_is_not_believed() -> None:
+    response = changed(minted(in_response_to=None, sign=("assertion",)), setting("", "InResponseTo", REQUEST))
+    refused(refusals.REQUEST_UNKNOWN, response)
+
+
+def test_a_tile_click_is_refused_where_the_connection_takes_none() -> None:
+    refused(refusals.UNSOLICITED_REFUSED, minted(in_response_to=None))
+    refused(refusals.UNSOLICITED_REFUSED, minted(in_response_to=None), replace(EXPECTED, request_id=None))
+
+
+def test_a_missing_authentication_statement_is_refused() -> None:
+    refused(refusals.AUTHN_MISSING, minted(edit=removing(".//a:AuthnStatement")))
+    refused(refusals.AUTHN_MISSING, minted(edit=setting(".//a:AuthnStatement", "AuthnInstant", None)))
+
+
+@pytest.mark.parametrize("subject", ["", "  ", "a" * 1025])
+def test_an_empty_or_endless_subject_is_refused(subject: str) -> None:
+    refused(refusals.SUBJECT_MISSING, minted(subject=subject))
+
+
+@pytest.mark.parametrize("path", [".//a:NameID", ".//a:Subject"])
+def test_a_missing_subject_is_refused(path: str) -> None:
+    refused(refusals.SUBJECT_MISSING, minted(edit=removing(path), in_response_to=None), TILE_CLICK)
+
+
+def test_two_subjects_are_refused() -> None:
+    name_id = f"<saml2:NameID {SAML2}>admin@example.test</saml2:NameID>"
+    refused(refusals.SUBJECT_MISSING, minted(edit=inserting(".//a:Subject", name_id)))
+
+
+def test_an_element_in_the_name_id_is_refused() -> None:
+    def split(root: idp.Element) -> None:
+        name_id = find(root, ".//a:NameID")
+        name_id.text = "admin@example.test"
+        inserting(".//a:NameID", '<x xmlns="urn:x"/>')(root)
+        name_id[0].tail = ".evil.test"
+
+    refused(refusals.SUBJECT_MISSING, minted(edit=split))
+
+
+# The trace
+
+
+def test_every_refusal_belongs_to_a_check_of_the_list() -> None:
+    of_the_response = {refusal.check for refusal in refusals.ALL if refusal.code < "SSO-2"} | {"Status"}
+    assert of_the_response - set(CHECKS) == {refusals.REPLAYED.check}
+    assert len(set(CHECKS)) == len(CHECKS)
+
+
+def test_keys_are_prepared_once_and_used_often() -> None:
+    assert keys() is keys()
+    assert accept(minted())
+    assert accept(minted())

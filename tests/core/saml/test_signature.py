@@ -1,0 +1,451 @@
+"""The signature gate: what is accepted as signed, and one test for each way around it that is known."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from core import refusals
+from core.errors import CertificateRejected, SignInRefused
+from core.saml import document, signature
+from core.saml.signature import Keys
+from core.testing import identity_provider as idp
+from core.testing.identity_provider import EXCLUSIVE, IdentityProvider, Signer
+from tests.core.saml.given import (
+    ISSUER,
+    NOW,
+    Edit,
+    accept,
+    changed,
+    find,
+    identifier,
+    inserting,
+    keys,
+    minted,
+    provider,
+    refused,
+    removing,
+    replaced,
+    setting,
+)
+
+BOTH = ("response", "assertion")
+DS = f'xmlns:ds="{idp.DSIG}"'
+
+
+# Accepted
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["rsa-sha256", "rsa-sha384", "rsa-sha512", "pss-sha256", "pss-sha384", "pss-sha512"]
+)
+@pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
+def test_rsa_signatures_are_accepted(algorithm: str, digest: str) -> None:
+    assert accept(minted(signature=algorithm, digest=digest))
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [("p-256", "ecdsa-sha256"), ("p-384", "ecdsa-sha384"), ("p-521", "ecdsa-sha512"), ("p-256", "ecdsa-sha512")],
+)
+def test_ecdsa_signatures_are_accepted(key: str, algorithm: str) -> None:
+    elliptic = provider(key)
+    assert accept(minted(elliptic, signature=algorithm), pinned=keys(elliptic))
+
+
+@pytest.mark.parametrize("key", ["rsa-3072", "rsa-4096"])
+def test_longer_rsa_keys_are_accepted(key: str) -> None:
+    longer = provider(key)
+    assert accept(minted(longer), pinned=keys(longer))
+
+
+def test_key_info_may_be_absent() -> None:
+    assert accept(minted(key_info=False))
+
+
+def test_either_certificate_of_a_rotation_is_accepted() -> None:
+    old, new = provider(), provider(number=2)
+    for by in (old, new):
+        assert accept(minted(by), pinned=keys(old, new))
+        assert accept(minted(by), pinned=keys(new, old))
+
+
+def test_a_provider_that_rotated_is_refused_until_its_new_certificate_is_added() -> None:
+    after = provider().rotate()
+    assert after.entity_id == provider().entity_id
+    refusal = refused(refusals.SIGNATURE_INVALID, minted(after))
+    assert refusal.received == Keys.of(after.certificate_pem).pinned[0].certificate.fingerprint
+    assert refusal.expected == keys().pinned[0].certificate.fingerprint
+    assert accept(minted(after), pinned=Keys.of(provider().certificate_pem + after.certificate_pem))
+
+
+def test_what_is_signed_comes_out_and_nothing_else() -> None:
+    for sign, element in ((BOTH, "assertion"), (("assertion",), "assertion"), (("response",), "response")):
+        response = minted(sign=sign)
+        signed = signature.gate(document.message(response.xml), keys(), NOW)
+        assert signed.element == element
+        assert signed.fingerprint == keys().pinned[0].certificate.fingerprint
+        digests = re.findall(rb"<ds:DigestValue>([^<]+)<", response.xml)
+        assert base64.b64encode(hashlib.sha256(signed.xml).digest()) in digests
+        assert signed.xml.startswith(b"<saml2:Assertion" if element == "assertion" else b"<saml2p:Response")
+
+
+# Refused: changed, or signed by somebody else
+
+
+@pytest.mark.parametrize("sign", [("assertion",), ("response",), BOTH])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda response: replaced(response, ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),
+        lambda response: replaced(response, 'Name="email"', 'Name="mail"'),
+        lambda response: replaced(response, "</saml2:Subject>", "</saml2:Subject> "),
+    ],
+)
+def test_a_changed_assertion_is_refused(sign: Sequence[str], change: Edit) -> None:
+    refused(refusals.SIGNATURE_INVALID, change(minted(sign=sign)))  # type: ignore[arg-type]  a lambda over Minted
+
+
+def test_a_changed_envelope_is_refused_when_it_is_signed() -> None:
+    refused(refusals.SIGNATURE_INVALID, changed(minted(), setting("", "Destination", None)))
+
+
+def test_a_changed_digest_is_refused() -> None:
+    def edit(root: idp.Element) -> None:
+        find(root, "a:Assertion//ds:DigestValue").text = base64.b64encode(bytes(32)).decode()
+
+    refused(refusals.SIGNATURE_INVALID, changed(minted(sign=("assertion",)), edit))
+
+
+def test_an_unknown_key_is_refused() -> None:
+    refused(refusals.SIGNATURE_INVALID, minted(provider(number=2)))
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    refused(refusals.SIGNATURE_INVALID, minted(provider("p-256")))
+    refused(refusals.SIGNATURE_INVALID, minted(), pinned=keys(provider("p-256")))
+
+
+def test_a_certificate_in_key_info_is_not_believed() -> None:
+    """KeyInfo names the pinned certificate, another one, or one that does not exist: only pinned keys count."""
+    stranger = minted(provider(number=2))
+    refused(
+        refusals.SIGNATURE_INVALID,
+        replaced(stranger, provider(number=2).certificate_base64, provider().certificate_base64),
+    )
+    assert accept(
+        replaced(minted(sign=("assertion",)), provider().certificate_base64, provider(number=2).certificate_base64)
+    )
+    assert accept(replaced(minted(sign=("assertion",)), provider().certificate_base64, "%%%"))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<ds:KeyName>any</ds:KeyName>",
+        '<ds:RetrievalMethod URI="http://127.0.0.1:9/key"/>',
+        "<ds:KeyValue><ds:RSAKeyValue><ds:Modulus>AQAB</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>",
+        '<dsig11:DEREncodedKeyValue xmlns:dsig11="http://www.w3.org/2009/xmldsig11#">AAAA</dsig11:DEREncodedKeyValue>',
+    ],
+)
+def test_a_key_in_key_info_is_not_looked_at(inside: str) -> None:
+    def put(root: idp.Element) -> None:
+        key_info = find(root, ".//ds:KeyInfo")
+        parent = key_info.getparent()
+        assert parent is not None
+        parent.replace(key_info, idp.etree.fromstring(f"<ds:KeyInfo {DS}>{inside}</ds:KeyInfo>"))
+
+    assert accept(changed(minted(sign=("assertion",)), put))
+    refused(refusals.SIGNATURE_INVALID, changed(minted(provider(number=2), sign=("assertion",)), put))
+
+
+def test_a_good_response_signature_does_not_excuse_a_bad_assertion_signature() -> None:
+    response = minted(sign=())
+    root = idp.etree.fromstring(response.xml)
+    Signer(provider(number=2)).sign(find(root, "a:Assertion"))
+    Signer(provider()).sign(root)
+    refused(refusals.SIGNATURE_INVALID, idp.serialize(root), pinned=keys())
+
+
+def test_a_good_assertion_signature_does_not_excuse_a_bad_response_signature() -> None:
+    root = idp.etree.fromstring(minted(sign=("assertion",)).xml)
+    Signer(provider(number=2)).sign(root)
+    refused(refusals.SIGNATURE_INVALID, idp.serialize(root))
+
+
+def test_no_signature_is_refused() -> None:
+    refused(refusals.SIGNATURE_MISSING, minted(sign=()))
+
+
+def test_removed_signatures_are_refused() -> None:
+    def strip(root: idp.Element) -> None:
+        removing("a:Assertion/ds:Signature")(root)
+        removing("ds:Signature")(root)
+
+    refused(refusals.SIGNATURE_MISSING, changed(minted(), strip))
+
+
+def test_an_empty_signature_value_is_refused() -> None:
+    def empty(root: idp.Element) -> None:
+        find(root, ".//ds:SignatureValue").text = ""
+
+    refused(refusals.SIGNATURE_WEAK, changed(minted(), empty))
+
+
+# Refused: weak
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"), [("rsa-sha1", "sha1"), ("rsa-sha1", "sha256"), ("rsa-sha256", "sha1")]
+)
+def test_sha_1_is_refused(algorithm: str, digest: str) -> None:
+    refused(refusals.SIGNATURE_WEAK, minted(signature=algorithm, digest=digest))
+
+
+def test_a_key_of_1024_bits_is_refused() -> None:
+    short = provider("rsa-1024")
+    with pytest.raises(CertificateRejected, match="1024-bit"):
+        Keys.of(short.certificate_pem)
+    refused(refusals.SIGNATURE_WEAK, minted(short))
+
+
+def test_a_curve_below_p_256_is_refused() -> None:
+    refused(refusals.SIGNATURE_WEAK, minted(provider("p-192")))
+
+
+def test_an_hmac_with_the_public_key_as_its_secret_is_refused() -> None:
+    public = (
+        provider()
+        .key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+    def forge(root: idp.Element) -> None:
+        find(root, ".//ds:SignatureMethod").set("Algorithm", "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256")
+        octets = idp.etree.tostring(find(root, ".//ds:SignedInfo"), method="c14n", exclusive=True)
+        find(root, ".//ds:SignatureValue").text = base64.b64encode(hmac.digest(public, octets, "sha256")).decode()
+
+    refused(refusals.SIGNATURE_WEAK, changed(minted(sign=("assertion",)), forge))
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        "http://www.w3.org/2000/09/xmldsig#dsa-sha1",
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-md5",
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-ripemd160",
+        "http://www.w3.org/2007/05/xmldsig-more#rsa-pss",
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256 ",
+        "",
+    ],
+)
+def test_an_algorithm_that_is_not_on_the_list_is_refused(algorithm: str) -> None:
+    refused(refusals.SIGNATURE_WEAK, minted(edit_signature=setting(".//ds:SignatureMethod", "Algorithm", algorithm)))
+
+
+# Refused: made in another way than SAML prescribes
+
+
+def test_two_references_are_refused() -> None:
+    def twice(root: idp.Element) -> None:
+        reference = find(root, "ds:SignedInfo/ds:Reference")
+        find(root, "ds:SignedInfo").append(idp.etree.fromstring(idp.etree.tostring(reference)))
+
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=twice))
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "#", "#_other", "#xpointer(/)", "#xpointer(id('_a'))", "http://127.0.0.1:9/x", "cid:a"]
+)
+def test_a_reference_to_anything_but_the_parent_is_refused(uri: str) -> None:
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=setting(".//ds:Reference", "URI", uri)))
+
+
+def test_a_reference_without_a_uri_is_refused() -> None:
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=setting(".//ds:Reference", "URI", None)))
+
+
+XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        XPATH,
+        "http://www.w3.org/TR/1999/REC-xslt-19991116",
+        "http://www.w3.org/2002/06/xmldsig-filter2",
+        "http://www.w3.org/2000/09/xmldsig#base64",
+        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+        EXCLUSIVE,
+        f"{EXCLUSIVE}WithComments",
+    ],
+)
+def test_an_extra_or_another_transform_is_refused(algorithm: str) -> None:
+    extra = f'<ds:Transform {DS} Algorithm="{algorithm}"/>'
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=inserting(".//ds:Transforms", extra, 1)))
+    if algorithm != EXCLUSIVE:
+        other = setting(".//ds:Transform[2]", "Algorithm", algorithm)
+        refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=other))
+
+
+def test_an_xpath_in_a_known_transform_is_refused() -> None:
+    xpath = f"<ds:XPath {DS}>not(ancestor::*)</ds:XPath>"
+    for transform in (".//ds:Transform[1]", ".//ds:Transform[2]", ".//ds:CanonicalizationMethod"):
+        refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=inserting(transform, xpath)))
+
+
+@pytest.mark.parametrize("path", [".//ds:Transforms", ".//ds:Transform[1]", ".//ds:Transform[2]"])
+def test_a_missing_transform_is_refused(path: str) -> None:
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=removing(path)))
+
+
+def test_a_thousand_transforms_are_refused() -> None:
+    def many(root: idp.Element) -> None:
+        for _ in range(1000):
+            inserting(".//ds:Transforms", f'<ds:Transform {DS} Algorithm="{EXCLUSIVE}"/>')(root)
+
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=many, sign=("assertion",)))
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["http://www.w3.org/TR/2001/REC-xml-c14n-20010315", f"{EXCLUSIVE}WithComments", ""]
+)
+def test_another_canonicalization_is_refused(algorithm: str) -> None:
+    refused(
+        refusals.SIGNATURE_PROFILE,
+        minted(edit_signature=setting(".//ds:CanonicalizationMethod", "Algorithm", algorithm)),
+    )
+
+
+def test_more_prefixes_than_anybody_needs_are_refused() -> None:
+    refused(refusals.SIGNATURE_PROFILE, minted(inclusive_prefixes=" ".join(f"p{number}" for number in range(17))))
+
+
+@pytest.mark.parametrize("name", ["SignedInfo", "SignatureValue", "KeyInfo", "Object", "Manifest"])
+def test_a_part_of_a_signature_that_stands_twice_or_does_not_belong_is_refused(name: str) -> None:
+    def add(root: idp.Element) -> None:
+        found = root.find(f"{{{idp.DSIG}}}{name}")
+        part = f"<ds:{name} {DS}/>" if found is None else idp.etree.tostring(found).decode()
+        root.append(idp.etree.fromstring(part))
+
+    refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=add))
+
+
+@pytest.mark.parametrize(
+    "path", ["ds:SignedInfo", "ds:SignatureValue", ".//ds:DigestMethod", ".//ds:DigestValue", ".//ds:SignatureMethod"]
+)
+def test_a_part_of_a_signature_that_is_missing_is_refused(path: str) -> None:
+    def edit(root: idp.Element) -> None:
+        removing(f".//ds:Signature/{path}" if not path.startswith(".") else path)(root)
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(), edit))
+
+
+@pytest.mark.parametrize("path", [".//ds:SignatureMethod", ".//ds:DigestMethod"])
+def test_parameters_of_an_algorithm_are_refused(path: str) -> None:
+    refused(
+        refusals.SIGNATURE_PROFILE,
+        minted(edit_signature=inserting(path, f"<ds:HMACOutputLength {DS}>1</ds:HMACOutputLength>")),
+    )
+
+
+@pytest.mark.parametrize("path", [".//ds:SignatureValue", ".//ds:DigestValue"])
+@pytest.mark.parametrize("text", ["%%%", "AAAA====AAAA", "AAA"])
+def test_a_value_that_is_not_base64_is_refused(path: str, text: str) -> None:
+    def write(root: idp.Element) -> None:
+        find(root, path).text = text
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(), write))
+
+
+def test_white_space_in_the_values_of_a_signature_is_accepted() -> None:
+    def wrap(root: idp.Element) -> None:
+        value = find(root, ".//ds:SignatureValue")
+        value.text = "\n" + "\n".join(re.findall(".{1,76}", value.text or "")) + "\n"
+
+    assert accept(changed(minted(sign=("assertion",)), wrap))
+
+
+def test_a_signature_after_the_content_is_refused() -> None:
+    def last(root: idp.Element) -> None:
+        root.append(find(root, "ds:Signature"))
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(sign=("response",)), last))
+
+
+def test_two_signatures_in_one_element_are_refused() -> None:
+    def twice(root: idp.Element) -> None:
+        root.insert(1, idp.etree.fromstring(idp.etree.tostring(find(root, "ds:Signature"))))
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(sign=("response",)), twice))
+
+
+@pytest.mark.parametrize("path", ["p:Status", "a:Assertion/a:Subject", ".//a:AttributeValue", ".//a:Conditions"])
+def test_a_signature_anywhere_else_is_refused(path: str) -> None:
+    def move(root: idp.Element) -> None:
+        find(root, path).append(find(root, "a:Assertion/ds:Signature"))
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(), move))
+
+
+@pytest.mark.parametrize("inside", ["ds:Object", "ds:KeyInfo"])
+def test_a_signature_inside_a_signature_is_refused(inside: str) -> None:
+    def nest(root: idp.Element) -> None:
+        outer = find(root, "ds:Signature")
+        place = (
+            idp.etree.fromstring(f"<{inside} {DS}/>")
+            if inside == "ds:Object"
+            else find(root, "ds:Signature/ds:KeyInfo")
+        )
+        place.append(idp.etree.fromstring(idp.etree.tostring(outer)))
+        outer.append(place)
+
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(sign=("response",)), nest))
+
+
+@pytest.mark.parametrize("value", ["", "a" * 257, "a b", "ä"])
+def test_an_id_that_cannot_be_referred_to_is_refused(value: str) -> None:
+    def both(root: idp.Element) -> None:
+        root.set("ID", value)
+
+    refused(refusals.SIGNATURE_PROFILE, minted(edit=both, sign=("response",)))
+
+
+# Refused: dates of the pinned certificates
+
+
+def test_an_expired_certificate_does_not_count() -> None:
+    old = IdentityProvider.create(ISSUER, valid_from=NOW - timedelta(days=20), valid_for=timedelta(days=10))
+    refused(refusals.CERTIFICATE_EXPIRED, minted(old), pinned=keys(old))
+    refused(refusals.SIGNATURE_INVALID, minted(old), pinned=keys(old, provider()))
+    assert accept(minted(), pinned=keys(old, provider()))
+
+
+def test_a_certificate_counts_until_its_last_second() -> None:
+    last = keys().pinned[0].certificate.not_after
+    assert len(keys().usable(last)) == 1
+    with pytest.raises(SignInRefused) as caught:
+        keys().usable(last + timedelta(seconds=1))
+    assert caught.value.refusal is refusals.CERTIFICATE_EXPIRED
+
+
+def test_the_digest_is_compared_with_the_bytes_that_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the verifier ever to say yes to something else, the digest of these bytes would still say no."""
+    monkeypatch.setattr(signature, "_verifies", lambda *_: True)
+    assert accept(minted())
+    refused(
+        refusals.SIGNATURE_INVALID,
+        replaced(minted(), ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),
+    )
+
+
+def test_the_id_of_an_assertion_names_it() -> None:
+    response = minted()
+    assert accept(response).id == identifier(response)

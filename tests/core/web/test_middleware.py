@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.website import Website, post, running, token
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@pytest.mark.parametrize("path", ["/signin", "/signed-out", "/portal/northwind", "/nowhere", "/static/app.css"])
+def test_every_answer_has_the_strict_policy(nobody: httpx.Client, path: str) -> None:
+    headers = nobody.get(path).headers
+    assert headers["content-security-policy"] == POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert len(headers["x-correlation-id"]) == 12
+
+
+@pytest.mark.parametrize("path", ["/", "/settings", "/settings/integrations/catalog", "/users", "/audit"])
+def test_a_page_for_somebody_is_never_kept(admin: httpx.Client, path: str) -> None:
+    page = admin.get(path)
+    assert page.status_code == 200
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_browsers_on_https_are_told_to_stay_there_and_their_cookies_to_be_safe(tmp_path: Path) -> None:
+    with running(tmp_path, public_url="https://siq.example") as site, site.browser() as browser:
+        page = browser.get("/signin")
+        assert page.headers["strict-transport-security"] == "max-age=31536000"
+        path = site.link().removeprefix("https://siq.example")
+        csrf = token(browser.get(path))
+        visit = page.headers["set-cookie"].partition("=")[2].partition(";")[0]
+        signed_in = httpx.post(f"{site.origin}{path}", data={"csrf": csrf}, headers={"cookie": f"siq_visit={visit}"})
+        assert signed_in.status_code == 403  # the second page was bound to its own visit: the browser kept no Secure cookie
+        assert "Secure" in page.headers["set-cookie"]
+        assert "HttpOnly" in page.headers["set-cookie"]
+
+
+def test_a_body_that_says_it_is_too_large_is_refused(admin: httpx.Client) -> None:
+    answer = admin.post("/theme", content=b"theme=" + b"x" * 300_000, headers={"content-type": "application/x-www-form-urlencoded"})
+    assert answer.status_code == 413
+    assert "That is too large" in answer.text
+
+
+def test_a_body_that_turns_out_too_large_is_refused(admin: httpx.Client) -> None:
+    def endless() -> object:
+        for _ in range(40):
+            yield b"x" * 16_384
+
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert admin.post("/signout", content=endless(), headers=headers).status_code == 413  # type: ignore[arg-type]  # an iterator
+    assert admin.get("/").status_code == 200  # and nobody was signed out
+
+
+def test_a_form_with_files_may_be_larger(admin: httpx.Client) -> None:
+    path = "/settings/integrations/aws_sso/activate"
+    answer = post(admin, path, {"intent": "activate"}, files={"sso.certificate_file": ("c.pem", b"x" * 300_000)})
+    assert answer.status_code == 422
+    answer = post(admin, path, {"intent": "activate"}, files={"sso.certificate_file": ("c.pem", b"x" * 600_000)})
+    assert answer.status_code == 413
+
+
+def test_an_unforeseen_failure_shows_a_page_with_a_correlation_id(site: Website, admin: httpx.Client) -> None:
+    def fail(_request: Request) -> Response:
+        raise RuntimeError("with a secret in it")
+
+    site.app.router.routes.append(Route("/fail", fail))
+    answer = admin.get("/fail")
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in answer.text
+    assert answer.headers["x-correlation-id"] in answer.text
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"] == POLICY
