@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lock docs clean
+.PHONY: demo test check bench lock docs clean
 
 demo: $(READY)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
@@ -17,6 +17,14 @@ check: $(READY)  ## style, types and the one-way imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: bench/.venv/.ready  ## measure SAML verification against python3-saml and pysaml2 (needs xmlsec1)
+	@bench/.venv/bin/python -m bench.saml
+
+bench/.venv/.ready: requirements/bench.txt
+	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
+	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 $(READY): requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -25,8 +25,8 @@ from datetime import datetime
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
-from onelogin.saml2.auth import OneLogin_Saml2_Auth
-from onelogin.saml2.settings import OneLogin_Saml2_Settings
+from onelogin.saml2.auth import OneLogin_Saml2_Auth  # type: ignore[import-not-found]  # only in bench/.venv
+from onelogin.saml2.settings import OneLogin_Saml2_Settings  # type: ignore[import-not-found]  # only in bench/.venv
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
@@ -40,7 +40,10 @@ ISSUER = "https://portal.sso.us-east-1.amazonaws.com/saml/assertion/MTExMTIyMjIz
 AUDIENCE = "https://siq.example.test/sso/inst-1/metadata"
 ACS_URL = "https://siq.example.test/sso/inst-1/acs"
 REQUEST = "_req-0001"
-ATTRIBUTES = {name: [f"value of {name}"] for name in ("email", "givenName", "familyName", "name", "userName", "guid", "groups", "phone")}
+ATTRIBUTES = {
+    name: [f"value of {name}"]
+    for name in ("email", "givenName", "familyName", "name", "userName", "guid", "groups", "phone")
+}
 
 ROUNDS = 40
 LEAST = {"python3-saml": 5.9, "pysaml2": 75.0}
@@ -61,16 +64,18 @@ def ours(provider: IdentityProvider, minted: Minted, now: datetime) -> Candidate
 
 
 def python3_saml(provider: IdentityProvider, minted: Minted) -> Candidate:
-    settings = OneLogin_Saml2_Settings({
-        "strict": True,
-        "sp": {"entityId": AUDIENCE, "assertionConsumerService": {"url": ACS_URL, "binding": BINDING_HTTP_POST}},
-        "idp": {
-            "entityId": ISSUER,
-            "singleSignOnService": {"url": ISSUER, "binding": BINDING_HTTP_REDIRECT},
-            "x509cert": provider.certificate_pem,
-        },
-        "security": {"wantMessagesSigned": True, "wantAssertionsSigned": True, "rejectDeprecatedAlgorithm": True},
-    })
+    settings = OneLogin_Saml2_Settings(
+        {
+            "strict": True,
+            "sp": {"entityId": AUDIENCE, "assertionConsumerService": {"url": ACS_URL, "binding": BINDING_HTTP_POST}},
+            "idp": {
+                "entityId": ISSUER,
+                "singleSignOnService": {"url": ISSUER, "binding": BINDING_HTTP_REDIRECT},
+                "x509cert": provider.certificate_pem,
+            },
+            "security": {"wantMessagesSigned": True, "wantAssertionsSigned": True, "rejectDeprecatedAlgorithm": True},
+        }
+    )
     request = {
         "https": "on",
         "http_host": "siq.example.test",
@@ -89,19 +94,21 @@ def python3_saml(provider: IdentityProvider, minted: Minted) -> Candidate:
 
 
 def stock_pysaml2(provider: IdentityProvider, minted: Minted) -> Candidate:
-    config = SPConfig().load({
-        "entityid": AUDIENCE,
-        "xmlsec_binary": shutil.which("xmlsec1"),
-        "metadata": {"inline": [provider.metadata().decode()]},
-        "service": {
-            "sp": {
-                "endpoints": {"assertion_consumer_service": [(ACS_URL, BINDING_HTTP_POST)]},
-                "want_response_signed": True,
-                "want_assertions_signed": True,
-                "allow_unknown_attributes": True,
-            }
-        },
-    })
+    config = SPConfig().load(
+        {
+            "entityid": AUDIENCE,
+            "xmlsec_binary": shutil.which("xmlsec1"),
+            "metadata": {"inline": [provider.metadata().decode()]},
+            "service": {
+                "sp": {
+                    "endpoints": {"assertion_consumer_service": [(ACS_URL, BINDING_HTTP_POST)]},
+                    "want_response_signed": True,
+                    "want_assertions_signed": True,
+                    "allow_unknown_attributes": True,
+                }
+            },
+        }
+    )
     client = Saml2Client(config=config)
     form_value = minted.form_value
 
@@ -160,8 +167,12 @@ def main() -> int:
         "pysaml2": (stock_pysaml2(provider, minted), 1),
     }
     result = medians(candidates)
-    versions = {name: importlib.metadata.version(name) for name in ("python3-saml", "pysaml2", "lxml", "xmlsec", "pybergshamra")}
-    print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+    versions = {
+        name: importlib.metadata.version(name) for name in ("python3-saml", "pysaml2", "lxml", "xmlsec", "pybergshamra")
+    }
+    print(
+        f"Python {platform.python_version()}, " + ", ".join(f"{name} {version}" for name, version in versions.items())
+    )
     print(f"One response of {len(minted.xml)} bytes; medians of {ROUNDS} rounds\n")
     print("| candidate | microseconds | times as long as this project |\n|---|---:|---:|")
     for name, value in result.items():

@@ -7,7 +7,6 @@ chain-validated, and its names are shown but never compared (every AWS customer 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,10 @@ MOST_BYTES = 64 * 1024
 MOST_CERTIFICATES = 2
 """One in use and one for the change to it."""
 
-_RSA_BITS = range(2048, 8193)
-"""Below: NIST SP 800-131A. Above: nobody uses it, and each check costs milliseconds."""
+_RSA_BITS = range(2048, 4097)
+"""Below: NIST SP 800-131A. Above: the verifier takes no longer key, and providers offer none."""
+_LARGEST_EXPONENT = 2**33 - 1
+"""What the verifier takes; everybody uses 65537."""
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -60,10 +61,16 @@ _HASH = (
     "This certificate is signed with {name}, which is too weak. At your provider, make a new certificate with SHA-256"
 )
 _SHORT = "This certificate has a {bits}-bit RSA key, which is too weak. At your provider, make a new certificate with a 2048-bit key"
-_GIANT = "This certificate has a {bits}-bit RSA key. At your provider, make a new certificate with 2048 to 8192 bits"
+_GIANT = "This certificate has a {bits}-bit RSA key. At your provider, make a new certificate with 2048 to 4096 bits"
 _CURVE = "This certificate has a key on the curve {name}. At your provider, make a new certificate with RSA 2048 or with P-256"
 _KEY = "This certificate has a kind of key that is not used for SAML. At your provider, make a new certificate with RSA 2048"
 
+_PBES2 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"
+_OTHERS = (
+    (x509.load_der_x509_csr, _REQUEST),
+    (serialization.load_der_public_key, _PUBLIC_KEY),
+    (pkcs7.load_der_pkcs7_certificates, _PKCS7),
+)
 _SENTENCE_OF_LABEL = {
     "CERTIFICATE REQUEST": _REQUEST,
     "NEW CERTIFICATE REQUEST": _REQUEST,
@@ -157,7 +164,7 @@ def _date(moment: datetime) -> str:
 def _ders(text: str | bytes) -> list[bytes]:
     """Every certificate of a text or file as DER, in the order found, not parsed yet."""
     if isinstance(text, bytes):
-        if text[:1] == b"\x30":  # an ASN.1 SEQUENCE, with which no text starts that holds a certificate
+        if text[:1] == b"\x30" and not text.isascii():  # an ASN.1 SEQUENCE
             return [_only_certificate(text)]
         text = _decoded(text)
     text = text.translate(_INVISIBLE).replace("\\r", "").replace("\\n", "\n").strip()
@@ -204,7 +211,7 @@ def _bare_der(text: str) -> bytes:
 def _base64(body: str) -> bytes:
     try:
         return base64.b64decode("".join(body.split()), validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise CertificateRejected(_UNREADABLE) from None
 
 
@@ -218,22 +225,29 @@ def _only_certificate(der: bytes) -> bytes:
 
 
 def _what_instead(der: bytes) -> str:
-    inside = der[2 + max(0, der[1] - 0x80) :] if der[:1] == b"\x30" and len(der) > 2 and der[1] != 0x80 else b""  # noqa: PLR2004  DER header
+    """The sentence for bytes that are no certificate."""
+    length, inside = _sequence(der)
+    if length > len(inside):
+        return _CUT
     if inside.startswith(b"\x02\x01\x03"):  # PFX version 3 (RFC 7292 4)
         return _PKCS12
-    if inside.startswith((b"\x02\x01\x00", b"\x02\x01\x01")) or b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d" in der[:40]:
-        return _PRIVATE_KEY  # PKCS#8, PKCS#1, SEC 1 by their versions; encrypted PKCS#8 by the OID of PBES2
-    for load, sentence in (
-        (x509.load_der_x509_csr, _REQUEST),
-        (serialization.load_der_public_key, _PUBLIC_KEY),
-        (pkcs7.load_der_pkcs7_certificates, _PKCS7),
-    ):
+    if inside.startswith((b"\x02\x01\x00", b"\x02\x01\x01")) or _PBES2 in inside[:40]:
+        return _PRIVATE_KEY  # PKCS#8, PKCS#1 and SEC 1 by their versions, encrypted PKCS#8 by its algorithm
+    for load, sentence in _OTHERS:
         try:
             load(der)
         except (ValueError, UnsupportedAlgorithm):
             continue
         return sentence
-    return _UNREADABLE if len(inside) < 500 else _CUT  # noqa: PLR2004  shorter than any certificate worth naming
+    return _UNREADABLE
+
+
+def _sequence(der: bytes) -> tuple[int, bytes]:
+    """The length that an ASN.1 SEQUENCE claims, and what is there of its content (X.690 8.1); 0 for anything else."""
+    if len(der) < 2 or der[0] != 0x30:  # noqa: PLR2004  tag and length
+        return 0, b""
+    more = der[1] - 0x80 if der[1] > 0x80 else 0  # noqa: PLR2004  the long form
+    return (int.from_bytes(der[2 : 2 + more], "big") if more else der[1]), der[2 + more :]
 
 
 def _certificate(der: bytes) -> Certificate:
@@ -258,6 +272,8 @@ def _key_name(key: object) -> str:
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size not in _RSA_BITS:
             raise CertificateRejected((_SHORT if key.key_size < _RSA_BITS.start else _GIANT).format(bits=key.key_size))
+        if key.public_numbers().e > _LARGEST_EXPONENT:
+            raise CertificateRejected(_KEY)
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in _CURVES:

@@ -225,6 +225,13 @@ PERSON_AMBIGUOUS = Refusal(
     _PERSON,
     "The e-mail address belongs to an account that another identity already uses. An Admin can separate the two.",
 )
+PERSON_UNKNOWN = Refusal(
+    "SSO-205",
+    "person_unknown",
+    "Match a person",
+    _PERSON,
+    "SiQ has no account for this person, and this connection makes none at sign-in. Push the person from {provider}, or switch on accounts at first sign-in on the Provisioning tab.",
+)
 
 PROVIDER_ERROR = Refusal(
     "SSO-301",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 
 from core.flows import organizations
 from core.flows import services as starting
 from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
 from core.settings import Settings
+from core.store import schema
+from core.store.database import Base, Database
 from core.store.tables import Organization
 from core.store.tokens import new_id
 
@@ -22,24 +27,86 @@ POSTGRESQL = "SIQ_TEST_POSTGRESQL_URL"
 PUBLIC_URL = "http://localhost:8000"
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to copy: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "siq.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> URL:
+    """The PostgreSQL server of the environment; the test is skipped where none is named."""
+    address = os.environ.get(POSTGRESQL)
+    if not address:
+        pytest.skip(
+            f"install with: apt-get install postgresql; then set {POSTGRESQL} to a database of a role that may "
+            "create databases"
+        )
+    return make_url(address).set(drivername="postgresql+psycopg")
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql_server: URL) -> Iterator[str]:
+    """A migrated database of this process, emptied before each test that uses it."""
+    with new_database(postgresql_server) as url:
+        migrate(url)
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, empty database, once of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> str:
+    """A database with every table and no row, once of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'siq.db'}"
+        return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'siq.db')}"
+    url: str = request.getfixturevalue("postgresql_url")
+    with administration(make_url(url)) as run:
+        run(f"TRUNCATE {', '.join(table.name for table in Base.metadata.sorted_tables)}")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a single table, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
-    server = os.environ.get(POSTGRESQL)
-    if not server:
-        pytest.skip(f"install with: apt-get install postgresql; then set {POSTGRESQL} to a database of a role that may create databases")
-    url = make_url(server).set(drivername="postgresql+psycopg")
+    with new_database(request.getfixturevalue("postgresql_server")) as url:
+        yield url
+
+
+@contextmanager
+def new_database(server: URL) -> Iterator[str]:
+    """A new database on a PostgreSQL server, gone at the end."""
     name = f"siq_test_{new_id()}"
-    administration = create_engine(url, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield url.set(database=name).render_as_string(hide_password=False)
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administration.dispose()
+    with administration(server) as run:
+        run(f"CREATE DATABASE {name}")
+        yield server.set(database=name).render_as_string(hide_password=False)
+        run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest schema and let go of it."""
+    database = Database(url)
+    schema.upgrade(database)
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+
+
+@contextmanager
+def administration(server: URL) -> Iterator[Callable[[str], object]]:
+    """Runs statements on the server outside of a transaction."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+    def run(statement: str) -> object:
+        with engine.connect() as connection:
+            return connection.execute(text(statement))
+
+    yield run
+    engine.dispose()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -75,13 +76,15 @@ class Website:
         }
         return activation.set_values(self.services, self.actor, "aws_sso", values)
 
-    def sso(self, activated: Activated, provider: IdentityProvider, **changes: object) -> httpx.Response:
+    def sso(self, activated: Activated, provider: IdentityProvider, **changes: Any) -> httpx.Response:
         """One sign-in through the connection in a new browser: what the ACS answers. ``changes`` are of the response."""
         with self.browser() as browser:
             begun = browser.get(urlsplit(activated.site.login_url).path)
             request = parse_authn_request(urlsplit(begun.headers["location"]).query)
-            wanted: dict[str, object] = {"in_response_to": request.id, "attributes": {}, **changes}
-            minted = provider.response(activated.site.acs_url, str(wanted.pop("audience", activated.site.audience)), **wanted)  # type: ignore[arg-type]  # each caller's own
+            wanted: dict[str, Any] = {"in_response_to": request.id, "attributes": {}, **changes}
+            minted = provider.response(
+                activated.site.acs_url, wanted.pop("audience", activated.site.audience), **wanted
+            )
             return browser.post(
                 urlsplit(activated.site.acs_url).path,
                 data={"SAMLResponse": minted.form_value, "RelayState": request.relay_state},

@@ -167,7 +167,8 @@ def _check(
 
 def _save_draft(services: Services, actor: Actor, plugin: Plugin, values: Values) -> Activated:
     connection = connection_id(actor.organization_id, plugin.id)
-    with services.database.writing(actor.organization_id) as session:
+
+    def save(session: Session) -> None:
         row = _row_or_new(session, actor, plugin.id, connection)
         row.draft = seal(services.vault, connection, values)
         row.changed_at, row.changed_by = clock.now(), actor.display_name
@@ -178,6 +179,8 @@ def _save_draft(services: Services, actor: Actor, plugin: Plugin, values: Values
             actor=actor.display_name,
             subject=plugin.tile.title,
         )
+
+    services.database.transact(actor.organization_id, save)
     site = site_of(services.settings, connection)
     return Activated(connection, plugin.id, plugin.tile.title, site, None, is_new=False)
 
@@ -186,13 +189,14 @@ def _put_into_force(
     services: Services, actor: Actor, plugin: Plugin, values: Values, activation: Activation
 ) -> Activated:
     connection = connection_id(actor.organization_id, plugin.id)
-    with services.database.writing(actor.organization_id) as session:
+
+    def promote(session: Session) -> bool:
         row = _row_or_new(session, actor, plugin.id, connection)
         before = unseal(services.vault, connection, row.active) if row.active else {}
         is_new = row.state is not ConnectionState.ACTIVE
         row.active, row.draft = seal(services.vault, connection, values), None
         row.state = ConnectionState.ACTIVE
-        row.revision = (row.revision or 0) + 1
+        row.revision += 1
         row.changed_at, row.changed_by = clock.now(), actor.display_name
         if is_new:
             row.activated_at = clock.now()
@@ -204,6 +208,9 @@ def _put_into_force(
             subject=plugin.tile.title,
             details=_changes(plugin, before, values),
         )
+        return is_new
+
+    is_new = services.database.transact(actor.organization_id, promote)
     metrics.count_activation(plugin.id, "activated" if is_new else "updated")
     site = site_of(services.settings, connection)
     return Activated(connection, plugin.id, plugin.tile.title, site, activation, is_new)
@@ -221,7 +228,7 @@ def _row(session: Session, plugin_id: str) -> Connection | None:
 
 
 def _row_or_new(session: Session, actor: Actor, plugin_id: str, connection: str) -> Connection:
-    row = _row(session, plugin_id)
+    row = session.scalar(select(Connection).where(Connection.plugin_id == plugin_id).with_for_update())
     if row is None:
         row = Connection(
             id=connection,

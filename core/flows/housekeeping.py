@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select
 
 from core import clock
+from core.flows import offboarding, scim_requests
 from core.flows.services import Services
 from core.store.database import Base
+from core.store.provisioning_tables import ProvisioningRequest
 from core.store.tables import (
     Attempt,
     AuditEntry,
@@ -36,8 +38,10 @@ def prune(services: Services) -> int:
         (PasswordFailure, PasswordFailure.at < now - day),
         (Attempt, Attempt.at < now - day * services.settings.trace_days),
         (AuditEntry, AuditEntry.at < now - day * AUDIT_DAYS),
+        (ProvisioningRequest, ProvisioningRequest.at < now - day * services.settings.scim_log_days),
     )
-    return sum(_prune(services, table, condition) for table, condition in expired)
+    deleted = offboarding.delete_due(services) + scim_requests.prune(services)
+    return deleted + sum(_prune(services, table, condition) for table, condition in expired)
 
 
 def _prune(services: Services, table: type[Base], condition: ColumnElement[bool]) -> int:

@@ -19,6 +19,7 @@ from core.flows import audit
 from core.flows.actors import Actor
 from core.flows.connections import connection_id
 from core.flows.services import Services
+from core.scim.resources import comparable
 from core.settings import Settings
 from core.store.provisioning_tables import Departure, Membership, PushedEmail, PushedUser
 from core.store.tables import Attempt, LinkedIdentity, OneTimeLink, Role, SignInSession, User
@@ -62,6 +63,7 @@ def remove(settings: Settings, session: Session, user: User, cause: Cause, exter
     delete_at = clock.now() + timedelta(days=settings.deletion_days)
     departure = _depart(settings, session, user, cause, delete_at=delete_at)
     departure.external_id = external_id
+    departure.user_name_key = comparable(user.user_name, exact=False)
     session.flush()
     _audit(
         session,
@@ -78,6 +80,11 @@ def restore(session: Session, user: User, cause: Cause) -> None:
     user.active = True
     session.execute(delete(Departure).where(Departure.user_id == user.id))
     _audit(session, audit.Event.USER_RESTORED, user, cause)
+
+
+def keep(session: Session, user: User) -> None:
+    """A person stays suspended, and the planned deletion is off."""
+    session.execute(update(Departure).where(Departure.user_id == user.id).values(delete_at=None, held=False))
 
 
 def _end_access(session: Session, user: User) -> None:

@@ -1,4 +1,6 @@
-"""Which account a verified identity is: the one it is linked to, the one with its address, or a new one."""
+"""Which account a verified identity is: one that was pushed, the one it is linked to, the one with its address, or a new
+one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from core.errors import SignInRefused
 from core.flows import audit
 from core.flows.prepared import PreparedConnection
 from core.plugin_api import Identity
-from core.refusals import PERSON_AMBIGUOUS, PERSON_INACTIVE
+from core.refusals import PERSON_AMBIGUOUS, PERSON_INACTIVE, PERSON_UNKNOWN
+from core.scim.resources import comparable
+from core.store.provisioning_tables import ProvisioningRules, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id
 
@@ -23,22 +27,48 @@ def email_key(address: str) -> str:
 def match_or_create(session: Session, connection: PreparedConnection, identity: Identity) -> User:
     """The account of ``identity``, in the caller's transaction. The rules, in order:
 
-    1. the account that this connection's stable subject is linked to;
-    2. the account with the same e-mail address (the organization's own provider vouches for it), unless another
+    1. the account that this connection's directory pushed with the subject as ``userName`` or ``externalId``. It is
+       asked before the link: a user name that was given to somebody else is theirs from then on;
+    2. the account that this connection's stable subject is linked to;
+    3. the account that was pushed with the identity's user name;
+    4. the account with the same e-mail address (the organization's own provider vouches for it), unless another
        subject of this connection is linked to it already;
-    3. a new account with the role Viewer.
+    5. a new account with the role Viewer, unless this connection makes none at sign-in.
 
-    Raises ``SignInRefused`` where the account is suspended (SSO-203) or the address belongs to somebody else (SSO-204).
+    Raises ``SignInRefused`` where the account is suspended (SSO-203), the address belongs to somebody else (SSO-204), or
+    there is no account and none is made (SSO-205).
     """
     user = (
-        _linked(session, connection, identity)
+        _pushed(session, connection, identity, identity.subject)
+        or _linked(session, connection, identity)
+        or _pushed(session, connection, identity, identity.user_name)
         or _by_address(session, connection, identity)
         or _new(session, connection, identity)
     )
     if not user.active:
-        raise SignInRefused(PERSON_INACTIVE, f"{user.email} is suspended")
-    if user.source_connection_id == connection.id:
-        _refresh(session, user, identity)
+        raise SignInRefused(PERSON_INACTIVE, f"{user.email or user.user_name} is suspended")
+    if user.source_connection_id == connection.id and session.get(PushedUser, user.id) is None:
+        _refresh(session, user, identity)  # of a pushed person the directory knows more
+    return user
+
+
+def _pushed(session: Session, connection: PreparedConnection, identity: Identity, name: str) -> User | None:
+    """The account that the directory of this connection pushed under ``name``, linked to the identity's subject."""
+    ours = PushedUser.connection_id == connection.id
+    query = select(User).join(PushedUser, PushedUser.user_id == User.id)
+    user = session.scalar(
+        query.where(ours, PushedUser.user_name_key == comparable(name, exact=False))
+    ) or session.scalar(query.where(ours, PushedUser.external_id == comparable(name, exact=True)))
+    if user is None:
+        return None
+    link = session.get(LinkedIdentity, (connection.id, identity.subject))
+    if link is not None and link.user_id == user.id:
+        return user
+    if link is None:
+        _link(session, connection, identity, user)
+    else:
+        link.user_id = user.id
+    _audit_link(session, connection, identity, user, "the directory")
     return user
 
 
@@ -67,18 +97,14 @@ def _by_address(session: Session, connection: PreparedConnection, identity: Iden
             received=identity.subject,
         )
     _link(session, connection, identity, user)
-    audit.record(
-        session,
-        audit.Event.USER_LINKED,
-        organization_id=user.organization_id,
-        actor=identity.email,
-        subject=user.email,
-        details={"integration": connection.title, "matched by": "e-mail address", "provider subject": identity.subject},
-    )
+    _audit_link(session, connection, identity, user, "e-mail address")
     return user
 
 
 def _new(session: Session, connection: PreparedConnection, identity: Identity) -> User:
+    rules = session.get(ProvisioningRules, connection.id)
+    if rules is not None and not rules.create_at_sign_in:
+        raise SignInRefused(PERSON_UNKNOWN, f"there is no account for {identity.email or identity.user_name}")
     user = User(
         id=new_id(),
         organization_id=connection.organization_id,
@@ -105,6 +131,19 @@ def _new(session: Session, connection: PreparedConnection, identity: Identity) -
         details={"role": user.role.value, "provider subject": identity.subject},
     )
     return user
+
+
+def _audit_link(
+    session: Session, connection: PreparedConnection, identity: Identity, user: User, matched_by: str
+) -> None:
+    audit.record(
+        session,
+        audit.Event.USER_LINKED,
+        organization_id=user.organization_id,
+        actor=identity.email or identity.user_name,
+        subject=user.email or user.user_name,
+        details={"integration": connection.title, "matched by": matched_by, "provider subject": identity.subject},
+    )
 
 
 def _link(session: Session, connection: PreparedConnection, identity: Identity, user: User) -> None:

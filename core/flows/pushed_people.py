@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from scim2_models import UniquenessException
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -88,11 +88,14 @@ class DirectoryAccounts:
         )
 
     def _by_external_id(self, external_id: str) -> User | None:
-        return self.session.scalar(
-            select(User)
-            .join(Departure, Departure.user_id == User.id)
-            .where(Departure.connection_id == self.connection_id, Departure.external_id == external_id)
-        ) or self._by_subject(external_id)
+        return self._departed(Departure.external_id == comparable(external_id, exact=True)) or self._by_subject(
+            external_id
+        )
+
+    def _departed(self, fits: ColumnElement[bool]) -> User | None:
+        """Somebody whom this directory removed and whose account is not deleted yet."""
+        query = select(User).join(Departure, Departure.user_id == User.id)
+        return self.session.scalars(query.where(Departure.connection_id == self.connection_id, fits).limit(1)).first()
 
     def _by_subject(self, subject: str) -> User | None:
         return self.session.scalar(
@@ -102,13 +105,13 @@ class DirectoryAccounts:
         )
 
     def _by_user_name(self, user_name: str) -> User | None:
-        spellings = {user_name, comparable(user_name, exact=False)}
+        key = comparable(user_name, exact=False)
         ours = or_(User.source_connection_id == self.connection_id, User.source_connection_id.is_(None))
+        same = select(User).where(User.user_name.in_({user_name, key}), ours).order_by(User.created_at).limit(1)
         return (
-            self._by_subject(user_name)
-            or self.session.scalars(
-                select(User).where(User.user_name.in_(spellings), ours).order_by(User.created_at).limit(1)
-            ).first()
+            self._departed(Departure.user_name_key == key)
+            or self._by_subject(user_name)
+            or self.session.scalars(same).first()
         )
 
     def _by_address(self, address: str) -> User | None:
@@ -132,14 +135,15 @@ class DirectoryAccounts:
 
     def _adopt(self, user: User, person: Person) -> None:
         before = {"user name": user.user_name, "e-mail": user.email, "role": user.role.value}
-        came_back = not user.active
+        gone = not user.active
         user.source_connection_id = self.connection_id
         self._take_over(user, person)
         self.session.flush()
         self._record(audit.Event.USER_ADOPTED, user, before)
-        if came_back and person.active is not False:
-            offboarding.restore(self.session, user, self._cause)
-        self._set_active(user, person.active)
+        if gone and person.active is False:
+            offboarding.keep(self.session, user)
+        else:
+            self._set_active(user, person.active is not False)
 
     def _take_over(self, user: User, person: Person) -> None:
         user.user_name = person.user_name
@@ -174,6 +178,11 @@ def role_rules(session: Session, connection_id: str) -> tuple[RoleRule, ...]:
     return tuple(RoleRule(group, Role(role)) for group, role in rules.role_rules) if rules else ()
 
 
+def group_key(rule: RoleRule) -> str:
+    """The group's name in the form in which it is compared."""
+    return comparable(rule.group.strip(), exact=False)
+
+
 def wanted_roles(
     session: Session, connection_id: str, rules: Iterable[RoleRule], user_ids: Collection[str] | None = None
 ) -> dict[str, Role]:
@@ -187,7 +196,7 @@ def wanted_roles(
             .join(PushedGroup, PushedGroup.id == Membership.group_id)
             .where(
                 PushedGroup.connection_id == connection_id,
-                PushedGroup.display_name_key == comparable(rule.group.strip(), exact=False),
+                PushedGroup.display_name_key == group_key(rule),
                 Membership.user_id.is_not(None),
             )
         )

@@ -204,17 +204,13 @@ def _identity(services: Services, connection: PreparedConnection, assertion: Ver
 
 
 def _store(services: Services, observed: Observed, accepted: _Accepted) -> OpenedSession:
-    """The one transaction. Tried twice: two first sign-ins of one person at once both want to make the account, and
-    the one that comes second finds it made.
-    """
-    for last in (False, True):
-        try:
-            with services.database.writing(observed.connection.organization_id) as session:
-                return _in_one_transaction(services, session, observed, accepted)
-        except IntegrityError:
-            if last:
-                raise SignInRefused(INTERNAL, "the account was changed by others at the same time") from None
-    raise AssertionError("unreachable")  # the loop returns or raises
+    try:
+        return services.database.transact(
+            observed.connection.organization_id,
+            lambda session: _in_one_transaction(services, session, observed, accepted),
+        )
+    except IntegrityError:
+        raise SignInRefused(INTERNAL, "the account was changed by others at the same time") from None
 
 
 def _in_one_transaction(services: Services, session: Session, observed: Observed, accepted: _Accepted) -> OpenedSession:

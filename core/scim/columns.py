@@ -12,7 +12,20 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from scim2_models import InvalidFilterException
-from sqlalchemy import ColumnElement, Text, case, cast, column, exists, func, literal, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -46,7 +59,11 @@ class JsonEntries:
         """See :class:`Entries`."""
         if self.dialect == "postgresql":
             value = column("value", JSONB)
-            return value[sub_attribute].astext if sub_attribute else value.op("#>>")("{}")
+            return (
+                value[sub_attribute].astext
+                if sub_attribute
+                else value.op("#>>", return_type=Text())(literal_column("'{}'"))
+            )
         value = column("value")
         return func.json_extract(value, f'$."{sub_attribute}"') if sub_attribute else value
 
@@ -65,13 +82,13 @@ class JsonEntries:
 
 @dataclass(frozen=True, slots=True)
 class RowEntries:
-    """Entries in a table of their own: found through its index, whatever the number of resources."""
+    """Entries in a table of their own: found through its index, whatever the number of resources. ``rows`` selects the
+    ids of their resources.
+    """
 
     id: ColumnElement[str]
-    owner: ColumnElement[Any]
+    rows: Select[*tuple[Any, ...]]
     columns: Mapping[str, ColumnElement[Any]]
-    of_connection: ColumnElement[bool]
-    joined: ColumnElement[bool] | None = None
 
     def text(self, sub_attribute: str) -> ColumnElement[Any]:
         """See :class:`Entries`."""
@@ -81,10 +98,7 @@ class RowEntries:
 
     def any(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
         """See :class:`Entries`."""
-        rows = select(self.owner).where(self.of_connection, self.owner.is_not(None), condition)
-        if self.joined is not None:
-            rows = rows.where(self.joined)
-        return self.id.in_(rows)
+        return self.id.in_(self.rows.where(condition))
 
 
 def column_of(attribute: Any) -> ColumnElement[Any]:
@@ -161,35 +175,31 @@ class Columns:
         if self.kind == USER and path == ("emails",):
             return RowEntries(
                 self.id,
-                PushedEmail.user_id.expression,
+                select(PushedEmail.user_id).where(PushedEmail.connection_id == self.connection_id),
                 {
-                    "value": PushedEmail.value_key.expression,
-                    "type": PushedEmail.type_key.expression,
-                    "display": PushedEmail.display_key.expression,
-                    "primary": PushedEmail.primary_key.expression,
+                    "value": column_of(PushedEmail.value_key),
+                    "type": column_of(PushedEmail.type_key),
+                    "display": column_of(PushedEmail.display_key),
+                    "primary": column_of(PushedEmail.primary_key),
                 },
-                PushedEmail.connection_id == self.connection_id,
             )
         if self.kind == USER and path == ("groups",):
             group = aliased(PushedGroup)
             return RowEntries(
                 self.id,
-                Membership.user_id.expression,
+                select(Membership.user_id)
+                .join(group, group.id == Membership.group_id)
+                .where(group.connection_id == self.connection_id, Membership.user_id.is_not(None)),
                 {"value": column_of(group.id), "display": column_of(group.display_name_key), "type": literal("direct")},
-                group.connection_id == self.connection_id,
-                Membership.group_id == group.id,
             )
         if self.kind == GROUP and path == ("members",):
-            group = aliased(PushedGroup)
             return RowEntries(
                 self.id,
-                Membership.group_id.expression,
+                select(Membership.group_id),
                 {
-                    "value": Membership.member_id.expression,
+                    "value": column_of(Membership.member_id),
                     "type": case((Membership.user_id.is_not(None), "user"), else_="group"),
                 },
-                group.connection_id == self.connection_id,
-                Membership.group_id == group.id,
             )
         return JsonEntries(self.dialect, self.entity.keys, path)
 

@@ -66,7 +66,7 @@ def _operation(operation: dict[str, Any]) -> dict[str, Any]:
     names = {key.lower(): key for key in operation}
     kind = str(operation.get(names.get("op", ""), "")).lower()
     path = str(operation.get(names.get("path", ""), ""))
-    standard = in_standard_form(operation)
+    standard: dict[str, Any] = in_standard_form(operation)
     if "value" not in names:
         return standard
     value = standard[names["value"]]

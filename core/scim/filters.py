@@ -27,6 +27,7 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, true
 from core.scim.columns import Columns, Entries, Path
 from core.scim.comparisons import compared
 from core.scim.resources import Attribute, attributes, comparable
+from core.store.database import UtcDateTime
 
 LONGEST = 8_192  # characters
 DEEPEST = 40  # brackets in each other
@@ -202,8 +203,8 @@ def _comparison(
 ) -> ColumnElement[bool]:
     operator = node.op.value
     operand = coerce_value(binding, node.value, node.op) if coerced else node.value
-    if _is_complex(binding) and operand is not None:
-        return true() if operator == "ne" else false()
+    if operand is not None and (_is_complex(binding) or not (coerced or isinstance(operand, str))):
+        return true() if operator == "ne" else false()  # two values of different kinds
     if isinstance(operand, datetime):
         return _moment(text, operator, operand, dialect)
     if operator in _SUBSTRING and (not isinstance(operand, str) or binding.target_type is datetime):
@@ -230,7 +231,7 @@ def _operand(value: Any, *, exact: bool) -> str | None:
 
 
 def _is_present(text: ColumnElement[Any]) -> ColumnElement[bool]:
-    return and_(text.is_not(None), text != "")
+    return text.is_not(None) if isinstance(text.type, UtcDateTime) else and_(text.is_not(None), text != "")
 
 
 def _is_complex(binding: AttributeBinding) -> bool:

@@ -112,16 +112,8 @@ class Storage(ScimStorage):
 
     def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
         """See :class:`ScimStorage`."""
-        if resource_type.name == USER:
-            user = self._user_row(resource_id)
-            _check_version(user, expected_version)
-            self.forget_user(user)
-            self.accounts.remove(self.session.get_one(User, resource_id), user.external_id)
-        else:
-            group = self.group_row(resource_id)
-            _check_version(group, expected_version)
-            self._forget_group(group)
-        self.session.flush()
+        leave = self._remove_user if resource_type.name == USER else self._remove_group
+        self._decided_by_the_database(lambda: leave(resource_id, expected_version))
 
     def change_members(self, group: PushedGroup, change: Change) -> None:
         """Add and remove members of a group without reading the others."""
@@ -134,14 +126,6 @@ class Storage(ScimStorage):
                 self.accounts.regroup(changed)
 
         self._decided_by_the_database(apply)
-
-    def forget_user(self, user: PushedUser) -> None:
-        """Remove what the directory said of a person, but not the account."""
-        self.session.execute(delete(Membership).where(Membership.user_id == user.user_id))
-        self.session.execute(delete(PushedEmail).where(PushedEmail.user_id == user.user_id))
-        self.session.flush()
-        self.session.delete(user)
-        self.session.flush()
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -202,6 +186,17 @@ class Storage(ScimStorage):
         self.accounts.refresh(user, person_of(document, active=getattr(resource, "active", None)))
         self.session.flush()
 
+    def _remove_user(self, resource_id: str, expected_version: str | None) -> None:
+        row = self._user_row(resource_id)
+        _check_version(row, expected_version)
+        external_id = row.external_id
+        self.session.execute(delete(Membership).where(Membership.user_id == resource_id))
+        self.session.execute(delete(PushedEmail).where(PushedEmail.user_id == resource_id))
+        self.session.delete(row)
+        self.session.flush()
+        self.accounts.remove(self.session.get_one(User, resource_id), external_id)
+        self.session.flush()
+
     def _put_emails(self, row: PushedUser) -> None:
         self.session.add_all(
             PushedEmail(
@@ -255,11 +250,13 @@ class Storage(ScimStorage):
         changed = members.apply(self.session, self.connection_id, row, Change(add=wanted, only=True))
         self.accounts.regroup(before | changed)
 
-    def _forget_group(self, group: PushedGroup) -> None:
-        people = members.people(self.session, group.id)
+    def _remove_group(self, resource_id: str, expected_version: str | None) -> None:
+        row = self.group_row(resource_id)
+        _check_version(row, expected_version)
+        people = members.people(self.session, resource_id)
         for column in (Membership.group_id, Membership.subgroup_id):
-            self.session.execute(delete(Membership).where(column == group.id))
-        self.session.delete(group)
+            self.session.execute(delete(Membership).where(column == resource_id))
+        self.session.delete(row)
         self.session.flush()
         self.accounts.regroup(people)
 

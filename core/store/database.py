@@ -8,14 +8,15 @@ organization in the first place (by host name, session id, connection id) are in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Engine, ForeignKey, create_engine, event
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -26,6 +27,8 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -86,6 +89,17 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    def transact(self, organization_id: str, act: Callable[[Session], T]) -> T:
+        """What ``act`` answers in one transaction. Where a unique key says that somebody else has just made the same
+        row, the transaction is undone and ``act`` runs once more, and now finds it made.
+        """
+        try:
+            with self.writing(organization_id) as session:
+                return act(session)
+        except IntegrityError:
+            with self.writing(organization_id) as session:
+                return act(session)
 
     @contextmanager
     def unscoped(self) -> Iterator[Session]:

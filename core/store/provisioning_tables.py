@@ -121,6 +121,7 @@ class ProvisioningToken(Owned):
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(512))
     expires_at: Mapped[datetime]
+    replaced: Mapped[bool] = mapped_column(default=False)
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     last_used_address: Mapped[str] = mapped_column(String(64), default="")
@@ -162,13 +163,15 @@ class Departure(Owned):
     """A person who may not come in any more. Gone when the account is active again, or deleted.
 
     ``delete_at`` is when the account is deleted (none: only suspended). ``held``: the brake keeps it until an Admin
-    decides; ``decided``: an Admin has. ``external_id`` finds the account again when the directory pushes it anew.
+    decides; ``decided``: an Admin has. ``external_id`` and ``user_name_key`` find the account again when the directory
+    pushes the person anew.
     """
 
     __tablename__ = "departures"
     __table_args__ = (
         Index("departures_of_connection", "connection_id", "at"),
         Index("departures_external_id", "connection_id", "external_id"),
+        Index("departures_user_name", "connection_id", "user_name_key"),
     )
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
     connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id"))
@@ -178,3 +181,4 @@ class Departure(Owned):
     held: Mapped[bool] = mapped_column(default=False)
     decided: Mapped[bool] = mapped_column(default=False)
     external_id: Mapped[str | None] = mapped_column(Key)
+    user_name_key: Mapped[str | None] = mapped_column(Key)

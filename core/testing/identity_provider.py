@@ -273,7 +273,7 @@ class IdentityProvider:
 
 def serialize(root: Element) -> bytes:
     """The document as AWS writes it: the declaration and the root element on one line."""
-    return b'<?xml version="1.0" encoding="UTF-8"?>' + etree.tostring(root)
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + etree.tostring(root, encoding="unicode").encode()
 
 
 def self_signed(key: PrivateKey, valid_from: datetime, valid_for: timedelta) -> x509.Certificate:

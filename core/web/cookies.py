@@ -17,9 +17,12 @@ from core.flows.sessions import OpenedSession
 _SESSION = "siq_session"
 _BINDING = "siq_login"
 _BINDING_PLAIN = "siq_login_plain"  # see ``set_binding``
+_VISIT = "siq_visit"
+_THEME = "siq_theme"
 _PORTAL_SENT = "siq_portal_sent"
 _PORTAL_PAUSED = "siq_portal_paused"
 
+_THEME_SECONDS = 365 * 24 * 3600
 _PORTAL_LOOP_SECONDS = 60  # an automatic sign-in that is back within a minute without a session is a loop
 _PORTAL_PAUSE_SECONDS = 12 * 3600  # as long as a provider's own session lives
 
@@ -66,6 +69,26 @@ def set_binding(response: Response, token: str, lifetime: timedelta, *, secure: 
     )
     if not secure:
         response.set_cookie(_BINDING_PLAIN, token, max_age=seconds, path="/", httponly=True, samesite="lax")
+
+
+def visit(request: Request) -> str | None:
+    """What tells a browser in which nobody is signed in from others, for the tokens of its forms."""
+    return request.cookies.get(f"__Host-{_VISIT}") or request.cookies.get(_VISIT)
+
+
+def set_visit(response: Response, token: str, *, secure: bool) -> None:
+    """Give the browser the token of its visit, until it is closed."""
+    response.set_cookie(_named(_VISIT, secure=secure), token, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def theme(request: Request) -> str:
+    """The theme that was chosen in this browser, or an empty text."""
+    return request.cookies.get(_THEME, "")
+
+
+def set_theme(response: Response, chosen: str, *, secure: bool) -> None:
+    """Remember the theme, so that the server renders it and nothing flashes."""
+    response.set_cookie(_THEME, chosen, max_age=_THEME_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def portal_sent(request: Request) -> bool:

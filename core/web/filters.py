@@ -63,6 +63,17 @@ def day_total(day_of_signs: Any) -> int:
     return int(day_of_signs.signed_in) + int(day_of_signs.failed)
 
 
+def refusal_words(name: str) -> str:
+    """The name of a refusal as people read it: audience_mismatch as Audience mismatch."""
+    words = name.replace("_", " ").replace("xml", "XML")
+    return words[:1].upper() + words[1:]
+
+
+def breakable(fingerprint: str) -> Markup:
+    """A fingerprint that may break between its bytes and nowhere else."""
+    return Markup(":<wbr>").join(escape(byte) for byte in fingerprint.split(":"))
+
+
 def thousands(number: int) -> str:
     """1,204."""
     return f"{number:,}"
@@ -158,6 +169,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
     "lower_first": lower_first,
     "day_total": day_total,
+    "refusal_words": refusal_words,
+    "breakable": breakable,
     "thousands": thousands,
     "query": query,
     "capabilities": capabilities,

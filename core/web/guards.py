@@ -58,8 +58,6 @@ def require_actor(request: Request) -> Actor:
 
 # -- forms ---------------------------------------------------------------------------------------------------------
 
-_VISIT = "siq_visit"  # cookie of a browser in which nobody is signed in, so that its forms can be told from others'
-
 
 def _serializer(services: Services) -> URLSafeSerializer:
     return URLSafeSerializer(
@@ -70,7 +68,7 @@ def _serializer(services: Services) -> URLSafeSerializer:
 def _browser(request: Request) -> str:
     """What only this browser has: its session token, else the token of its visit (a new one where it has none)."""
     if not hasattr(request.state, "browser"):
-        known = cookies.session_token(request) or request.cookies.get(_VISIT)
+        known = cookies.session_token(request) or cookies.visit(request)
         request.state.new_visit = None if known else new_token()
         request.state.browser = known or request.state.new_visit
     return hashlib.sha256(f"form {request.state.browser}".encode()).hexdigest()
@@ -89,8 +87,7 @@ def token_input(request: Request) -> Markup:
 def remember_visit(request: Request, response: Response) -> None:
     """Give the browser the token of its visit, where a form was bound to a new one."""
     if token := getattr(request.state, "new_visit", None):
-        secure = services_of(request).settings.secure
-        response.set_cookie(_VISIT, token, path="/", secure=secure, httponly=True, samesite="lax")
+        cookies.set_visit(response, token, secure=services_of(request).settings.secure)
 
 
 def _check(request: Request, token: str) -> None:

@@ -14,14 +14,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from core import clock, correlation
 from core.flows.local_path import local_path
-from core.web import filters, guards
+from core.web import cookies, filters, guards
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 CATALOG = "/settings/integrations/catalog"
 
 THEMES = ("system", "light", "dark")
-THEME_COOKIE = "siq_theme"
 
 
 @cache
@@ -56,7 +55,7 @@ def wants_fragment(request: Request) -> bool:
 
 def theme_of(request: Request) -> str:
     """The theme of this browser: system, light or dark."""
-    theme = request.cookies.get(THEME_COOKIE, "")
+    theme = cookies.theme(request)
     return theme if theme in THEMES else "system"
 
 

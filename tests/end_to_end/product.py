@@ -81,7 +81,7 @@ class Product:
 
 @contextmanager
 def product(folder: Path) -> Iterator[Product]:
-    """Serve SiQ with a database of its own in ``folder`` for the length of the block."""
+    """Serve SiQ with a database of its own in ``folder`` for the length of the block; no request may fail inside."""
     port = free_port()
     url = f"http://localhost:{port}"
     environment = {
@@ -97,6 +97,9 @@ def product(folder: Path) -> Iterator[Product]:
             yield Product(url, folder, environment, host)
         finally:
             host.database.close()
+        log = (folder / "server.log").read_text(errors="replace")
+        failed = [line for line in log.splitlines() if '"request failed"' in line]
+        assert not failed, "\n".join(failed).replace("\\n", "\n")[-3000:]
 
 
 def begin(client: httpx.Client, connection: Connection, next_path: str = "") -> AuthnRequest:

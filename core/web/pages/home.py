@@ -11,9 +11,7 @@ from core.flows import catalog
 from core.flows.actors import Actor
 from core.flows.connections import active_connection
 from core.flows.local_path import local_path
-from core.web import guards, view
-
-_YEAR = 365 * 24 * 3600  # seconds
+from core.web import cookies, guards, view
 
 
 def home(request: Request) -> Response:
@@ -40,11 +38,8 @@ def theme(request: Request, sent: guards.Sent) -> Response:
     """``POST /theme``: keep the chosen theme in a cookie, and back to the page."""
     response = view.go(request, local_path(sent.text("next")) or "/")
     chosen = sent.text("theme")
-    secure = guards.services_of(request).settings.secure
     if chosen in view.THEMES:
-        response.set_cookie(
-            view.THEME_COOKIE, chosen, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="lax"
-        )
+        cookies.set_theme(response, chosen, secure=guards.services_of(request).settings.secure)
     return response
 
 

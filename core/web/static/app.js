@@ -124,10 +124,13 @@
     };
   };
 
+  const titled = (wrong) => { document.title = (wrong ? 'Error: ' : '') + document.title.replace(/^Error: /, ''); };
+
   /* Where focus goes in what was just put on the page: to the problem, to Cancel of a destructive act, to the title. */
   const focusIn = (el) => {
     const place = $('.errors', el) || $('#filled', el) || $('[autofocus]', el) || $('h2[tabindex]', el);
     place?.focus({ preventScroll: true });
+    titled(place?.matches('.errors'));
     const body = $('.dlg__body', el); if (body) body.scrollTop = 0;
   };
 
@@ -136,7 +139,7 @@
     dialog.showModal();
     dialog.addEventListener('cancel', (e) => { if (dialog.mayClose && !dialog.mayClose()) e.preventDefault(); });
     dialog.addEventListener('close', () => {
-      dialog.remove();
+      dialog.remove(); titled(false);
       const back = opener?.id && document.getElementById(opener.id) || opener;
       if (back?.isConnected) back.focus();
     });

@@ -222,20 +222,21 @@ class Scim:
     def _read(self, answer: Answer) -> Resource:
         if answer.status in {401, 403}:
             raise Stopped(f"SiQ refuses the token ({answer.status}): is it the current one of this connection?")
-        try:
-            body: Resource = json.loads(answer.body or b"{}")
-        except ValueError:
-            body = {}
-            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                raise Stopped(
-                    f"{self._host} answered {answer.status} without JSON: is this the SCIM base URL?"
-                ) from None
-        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            return body
-        if answer.status < HTTPStatus.BAD_REQUEST:
+        if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
             raise Stopped(f"{self._host} redirects elsewhere ({answer.status}): is this the SCIM base URL?")
+        if answer.status == HTTPStatus.NO_CONTENT:
+            return {}
+        try:
+            body: Any = json.loads(answer.body)
+        except ValueError:
+            body = None
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            if not isinstance(body, dict) or "schemas" not in body:
+                raise Stopped(f"{self._host} answered without a SCIM resource: is this the SCIM base URL?")
+            return body
+        error: Resource = body if isinstance(body, dict) else {}
         refusal = REFUSALS.get(answer.status, Refused)
-        raise refusal(answer.status, str(body.get("scimType", "")), str(body.get("detail", "no reason given")))
+        raise refusal(answer.status, str(error.get("scimType", "")), str(error.get("detail", "no reason given")))
 
     def _put_off(self, attempt: int, retry_after: str) -> None:
         with self._lock:

@@ -281,14 +281,20 @@ class Sender:
         return version
 
     def _look_up(self, members: frozenset[str], theirs: set[str]) -> None:
+        """Learn who in SiQ is who in AWS, of both lists of a group's members; push those whom SiQ lacks."""
         unknown = [user for user in members if user not in self._ids]
-        if len(unknown) > ONE_BY_ONE or len(theirs) > len(members):
-            for found in self._scim.listing(USERS.path, ("externalId",)):
-                if found.get("externalId"):
-                    self._remember(USERS, found)
+        if max(len(unknown), len(theirs - self._pushed)) > ONE_BY_ONE:
+            self._remember_all(self._scim.listing(USERS.path, ("externalId",)))
         for user in unknown:
             if user not in self._ids:
                 self.push_user(user)
+        if len(theirs - self._pushed) <= ONE_BY_ONE:
+            self._remember_all(self._scim.get(USERS.path, scim_id) for scim_id in sorted(theirs - self._pushed))
+
+    def _remember_all(self, users: Iterable[Resource]) -> None:
+        for found in users:
+            if found.get("externalId"):
+                self._remember(USERS, found)
 
     def _is_suspicious(self, removals: Sequence[str], theirs: dict[str, Resource]) -> bool:
         """Whether so much would go at once that it is rather a mistake."""

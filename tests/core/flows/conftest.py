@@ -80,5 +80,3 @@ def activate(services: Services, actor: Actor, provider: IdentityProvider, **mor
 def browser(services: Services, admin: Actor, provider: IdentityProvider) -> Browser:
     """A new browser in front of Northwind's Amazon AWS connection."""
     return Browser(services, activate(services, admin, provider), provider)
-
-

@@ -24,7 +24,16 @@ from core.refusals import (
     REQUEST_UNKNOWN,
     SIGNATURE_INVALID,
 )
-from core.store.tables import Attempt, AuditEntry, LinkedIdentity, Organization, Outcome, SignInSession, UsedAssertion, User
+from core.store.tables import (
+    Attempt,
+    AuditEntry,
+    LinkedIdentity,
+    Organization,
+    Outcome,
+    SignInSession,
+    UsedAssertion,
+    User,
+)
 from core.testing.identity_provider import IdentityProvider
 from tests.core.flows.conftest import ADDRESS, Browser, activate
 
@@ -234,7 +243,9 @@ def test_a_response_for_another_organizations_connection_is_refused(services: Se
     assert failed.value.refusal.code.startswith("SSO-1")
 
 
-def test_an_unknown_key_is_refused_and_a_second_certificate_is_taken(services: Services, admin: Actor, browser: Browser) -> None:
+def test_an_unknown_key_is_refused_and_a_second_certificate_is_taken(
+    services: Services, admin: Actor, browser: Browser
+) -> None:
     rotated = browser.provider.rotate()
     with pytest.raises(SignInFailed) as failed:
         browser.deliver(browser.mint(rotated))
@@ -245,7 +256,9 @@ def test_an_unknown_key_is_refused_and_a_second_certificate_is_taken(services: S
         assert browser.deliver(browser.mint(provider)).location == "/"
 
 
-def test_a_changed_configuration_holds_from_the_next_sign_in_on(services: Services, admin: Actor, browser: Browser) -> None:
+def test_a_changed_configuration_holds_from_the_next_sign_in_on(
+    services: Services, admin: Actor, browser: Browser
+) -> None:
     browser.deliver(browser.mint())
     moved = IdentityProvider.create("https://portal.sso.eu-west-1.amazonaws.com/saml/assertion/b3RoZXI")
     activate(services, admin, moved)

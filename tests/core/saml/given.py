@@ -33,10 +33,13 @@ TILE_CLICK = replace(EXPECTED, request_id=None, unsolicited_allowed=True)
 Edit = Callable[[Element], None]
 
 
-@cache
 def provider(key: str = "rsa-2048", number: int = 1) -> IdentityProvider:
     """A provider of this kind of key; another number is another key."""
-    assert number
+    return _provider(key, number)
+
+
+@cache
+def _provider(key: str, _: int) -> IdentityProvider:
     return IdentityProvider.create(ISSUER, key=key, valid_from=NOW - timedelta(days=30))
 
 
@@ -47,7 +50,11 @@ def keys(*providers: IdentityProvider) -> Keys:
 
 def minted(by: IdentityProvider | None = None, **changes: Any) -> Minted:
     """A response that is right in everything but the changes."""
-    wanted = {"in_response_to": REQUEST, "attributes": {"email": ["ada@example.test"]}, "now": NOW} | changes
+    wanted: dict[str, Any] = {
+        "in_response_to": REQUEST,
+        "attributes": {"email": ["ada@example.test"]},
+        "now": NOW,
+    } | changes
     return (by or provider()).response(ACS_URL, AUDIENCE, **wanted)
 
 

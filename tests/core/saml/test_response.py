@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import operator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from lxml import etree
 
 from core import refusals
 from core.saml.response import CHECKS
@@ -97,7 +99,7 @@ def test_prefixes_that_an_ancestor_declares_are_kept(sign: tuple[str, ...]) -> N
     text = minted(sign=()).xml.replace(
         b"<saml2p:Response ", b'<saml2p:Response xmlns:xs="http://www.w3.org/2001/XMLSchema" '
     )
-    root = idp.etree.fromstring(text)
+    root = etree.fromstring(text)
     declare_above(root)
     signer = idp.Signer(provider(), inclusive_prefixes="xs")
     if "assertion" in sign:
@@ -131,11 +133,11 @@ def test_prefixes_of_every_style_are_accepted(names: Names, sign: tuple[str, ...
 
 
 def test_the_destination_may_be_absent() -> None:
-    assert accept(minted(destination=None))
+    accept(minted(destination=None))
 
 
 def test_the_issuer_of_the_response_may_be_absent() -> None:
-    assert accept(minted(response_issuer=None))
+    accept(minted(response_issuer=None))
 
 
 def test_times_without_fractions_are_accepted() -> None:
@@ -164,16 +166,16 @@ def test_a_session_without_an_end_is_accepted(lifetime: timedelta) -> None:
 
 def test_white_space_in_the_form_value_is_accepted() -> None:
     value = base64.encodebytes(minted().xml).decode().replace("\n", "\r\n")
-    assert accept(value)
+    accept(value)
 
 
 def test_a_byte_order_mark_is_accepted() -> None:
-    assert accept(b"\xef\xbb\xbf" + minted().xml)
+    accept(b"\xef\xbb\xbf" + minted().xml)
 
 
 def test_a_pretty_printed_response_is_accepted() -> None:
     def indent(root: idp.Element) -> None:
-        idp.etree.indent(root)
+        etree.indent(root)
 
     for sign in (("assertion",), ("response",), BOTH):
         assertion = accept(minted(edit=indent, sign=sign))
@@ -183,7 +185,7 @@ def test_a_pretty_printed_response_is_accepted() -> None:
 
 def test_one_of_several_audiences_is_enough() -> None:
     other = f"<saml2:Audience {SAML2}>https://other.example.test</saml2:Audience>"
-    assert accept(minted(edit=inserting(".//a:AudienceRestriction", other)))
+    accept(minted(edit=inserting(".//a:AudienceRestriction", other)))
 
 
 def test_one_of_several_confirmations_is_enough() -> None:
@@ -202,7 +204,7 @@ def test_one_of_several_confirmations_is_enough() -> None:
 
 @pytest.mark.parametrize("condition", ["OneTimeUse", "ProxyRestriction"])
 def test_conditions_that_hold_anyway_are_accepted(condition: str) -> None:
-    assert accept(minted(edit=inserting(".//a:Conditions", f"<saml2:{condition} {SAML2}/>", 1)))
+    accept(minted(edit=inserting(".//a:Conditions", f"<saml2:{condition} {SAML2}/>", 1)))
 
 
 def test_an_attribute_that_comes_twice_has_the_values_of_both() -> None:
@@ -226,7 +228,7 @@ def test_the_text_of_a_nested_attribute_value_is_read() -> None:
 def test_attributes_cannot_be_changed_afterwards() -> None:
     attributes = accept(minted()).attributes
     with pytest.raises(TypeError):
-        attributes["email"] = ()  # type: ignore[index]  the very thing that must fail
+        operator.setitem(attributes, "email", ())  # type: ignore[call-overload]
 
 
 def test_character_references_and_cdata_are_text() -> None:
@@ -244,13 +246,13 @@ def test_character_references_and_cdata_are_text() -> None:
 def test_an_assertion_is_accepted_up_to_60_seconds_before_its_start() -> None:
     response = minted()  # NotBefore is five minutes before NOW
     start = NOW - timedelta(minutes=5)
-    assert accept(response, now=start - 60 * SECOND)
+    accept(response, now=start - 60 * SECOND)
     refused(refusals.NOT_YET_VALID, response, now=start - 61 * SECOND)
 
 
 def test_an_assertion_is_accepted_until_60_seconds_after_its_end() -> None:
     response, end = minted(), NOW + timedelta(minutes=5)
-    assert accept(response, now=end + 59 * SECOND)
+    accept(response, now=end + 59 * SECOND)
     refused(refusals.EXPIRED, response, now=end + 60 * SECOND)
 
 
@@ -263,7 +265,7 @@ def test_conditions_without_times_leave_the_confirmation_to_decide() -> None:
         setting(".//a:Conditions", "NotBefore", None)(root)
         setting(".//a:Conditions", "NotOnOrAfter", None)(root)
 
-    assert accept(minted(edit=untimed))
+    accept(minted(edit=untimed))
     refused(refusals.EXPIRED, minted(edit=untimed), now=NOW + timedelta(minutes=6))
 
 
@@ -274,7 +276,7 @@ def test_a_confirmation_that_is_not_yet_valid_is_refused() -> None:
 
 def test_a_session_that_is_over_is_refused() -> None:
     response = minted(session=timedelta(minutes=1))
-    assert accept(response, now=NOW + 119 * SECOND)
+    accept(response, now=NOW + 119 * SECOND)
     refused(refusals.SESSION_OVER, response, now=NOW + 120 * SECOND)
 
 
@@ -302,7 +304,7 @@ def test_another_message_than_a_response_is_refused() -> None:
 
 def test_two_assertions_are_refused() -> None:
     def twice(root: idp.Element) -> None:
-        root.append(idp.etree.fromstring(idp.etree.tostring(find(root, "a:Assertion"))))
+        root.append(etree.fromstring(etree.tostring(find(root, "a:Assertion"))))
         root[-1].set("ID", "_a-second")
 
     refused(refusals.RESPONSE_SHAPE, minted(edit=twice))
@@ -558,5 +560,5 @@ def test_every_refusal_belongs_to_a_check_of_the_list() -> None:
 
 def test_keys_are_prepared_once_and_used_often() -> None:
     assert keys() is keys()
-    assert accept(minted())
-    assert accept(minted())
+    accept(minted())
+    accept(minted())

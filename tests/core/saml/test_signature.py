@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from lxml import etree
 
 from core import refusals
 from core.errors import CertificateRejected, SignInRefused
@@ -21,7 +22,6 @@ from core.testing.identity_provider import EXCLUSIVE, IdentityProvider, Signer
 from tests.core.saml.given import (
     ISSUER,
     NOW,
-    Edit,
     accept,
     changed,
     find,
@@ -48,7 +48,7 @@ DS = f'xmlns:ds="{idp.DSIG}"'
 )
 @pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
 def test_rsa_signatures_are_accepted(algorithm: str, digest: str) -> None:
-    assert accept(minted(signature=algorithm, digest=digest))
+    accept(minted(signature=algorithm, digest=digest))
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,24 @@ def test_rsa_signatures_are_accepted(algorithm: str, digest: str) -> None:
 )
 def test_ecdsa_signatures_are_accepted(key: str, algorithm: str) -> None:
     elliptic = provider(key)
-    assert accept(minted(elliptic, signature=algorithm), pinned=keys(elliptic))
+    accept(minted(elliptic, signature=algorithm), pinned=keys(elliptic))
 
 
 @pytest.mark.parametrize("key", ["rsa-3072", "rsa-4096"])
 def test_longer_rsa_keys_are_accepted(key: str) -> None:
     longer = provider(key)
-    assert accept(minted(longer), pinned=keys(longer))
+    accept(minted(longer), pinned=keys(longer))
 
 
 def test_key_info_may_be_absent() -> None:
-    assert accept(minted(key_info=False))
+    accept(minted(key_info=False))
 
 
 def test_either_certificate_of_a_rotation_is_accepted() -> None:
     old, new = provider(), provider(number=2)
     for by in (old, new):
-        assert accept(minted(by), pinned=keys(old, new))
-        assert accept(minted(by), pinned=keys(new, old))
+        accept(minted(by), pinned=keys(old, new))
+        accept(minted(by), pinned=keys(new, old))
 
 
 def test_a_provider_that_rotated_is_refused_until_its_new_certificate_is_added() -> None:
@@ -83,7 +83,7 @@ def test_a_provider_that_rotated_is_refused_until_its_new_certificate_is_added()
     refusal = refused(refusals.SIGNATURE_INVALID, minted(after))
     assert refusal.received == Keys.of(after.certificate_pem).pinned[0].certificate.fingerprint
     assert refusal.expected == keys().pinned[0].certificate.fingerprint
-    assert accept(minted(after), pinned=Keys.of(provider().certificate_pem + after.certificate_pem))
+    accept(minted(after), pinned=Keys.of(provider().certificate_pem + after.certificate_pem))
 
 
 def test_what_is_signed_comes_out_and_nothing_else() -> None:
@@ -102,15 +102,15 @@ def test_what_is_signed_comes_out_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("sign", [("assertion",), ("response",), BOTH])
 @pytest.mark.parametrize(
-    "change",
+    ("old", "new"),
     [
-        lambda response: replaced(response, ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),
-        lambda response: replaced(response, 'Name="email"', 'Name="mail"'),
-        lambda response: replaced(response, "</saml2:Subject>", "</saml2:Subject> "),
+        (">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),
+        ('Name="email"', 'Name="mail"'),
+        ("</saml2:Subject>", "</saml2:Subject> "),
     ],
 )
-def test_a_changed_assertion_is_refused(sign: Sequence[str], change: Edit) -> None:
-    refused(refusals.SIGNATURE_INVALID, change(minted(sign=sign)))  # type: ignore[arg-type]  a lambda over Minted
+def test_a_changed_assertion_is_refused(sign: Sequence[str], old: str, new: str) -> None:
+    refused(refusals.SIGNATURE_INVALID, replaced(minted(sign=sign), old, new))
 
 
 def test_a_changed_envelope_is_refused_when_it_is_signed() -> None:
@@ -140,10 +140,8 @@ def test_a_certificate_in_key_info_is_not_believed() -> None:
         refusals.SIGNATURE_INVALID,
         replaced(stranger, provider(number=2).certificate_base64, provider().certificate_base64),
     )
-    assert accept(
-        replaced(minted(sign=("assertion",)), provider().certificate_base64, provider(number=2).certificate_base64)
-    )
-    assert accept(replaced(minted(sign=("assertion",)), provider().certificate_base64, "%%%"))
+    accept(replaced(minted(sign=("assertion",)), provider().certificate_base64, provider(number=2).certificate_base64))
+    accept(replaced(minted(sign=("assertion",)), provider().certificate_base64, "%%%"))
 
 
 @pytest.mark.parametrize(
@@ -160,22 +158,22 @@ def test_a_key_in_key_info_is_not_looked_at(inside: str) -> None:
         key_info = find(root, ".//ds:KeyInfo")
         parent = key_info.getparent()
         assert parent is not None
-        parent.replace(key_info, idp.etree.fromstring(f"<ds:KeyInfo {DS}>{inside}</ds:KeyInfo>"))
+        parent.replace(key_info, etree.fromstring(f"<ds:KeyInfo {DS}>{inside}</ds:KeyInfo>"))
 
-    assert accept(changed(minted(sign=("assertion",)), put))
+    accept(changed(minted(sign=("assertion",)), put))
     refused(refusals.SIGNATURE_INVALID, changed(minted(provider(number=2), sign=("assertion",)), put))
 
 
 def test_a_good_response_signature_does_not_excuse_a_bad_assertion_signature() -> None:
     response = minted(sign=())
-    root = idp.etree.fromstring(response.xml)
+    root = etree.fromstring(response.xml)
     Signer(provider(number=2)).sign(find(root, "a:Assertion"))
     Signer(provider()).sign(root)
     refused(refusals.SIGNATURE_INVALID, idp.serialize(root), pinned=keys())
 
 
 def test_a_good_assertion_signature_does_not_excuse_a_bad_response_signature() -> None:
-    root = idp.etree.fromstring(minted(sign=("assertion",)).xml)
+    root = etree.fromstring(minted(sign=("assertion",)).xml)
     Signer(provider(number=2)).sign(root)
     refused(refusals.SIGNATURE_INVALID, idp.serialize(root))
 
@@ -199,7 +197,7 @@ def test_an_empty_signature_value_is_refused() -> None:
     refused(refusals.SIGNATURE_WEAK, changed(minted(), empty))
 
 
-# Refused: weak
+# Refused: too weak to be believed
 
 
 @pytest.mark.parametrize(
@@ -229,7 +227,7 @@ def test_an_hmac_with_the_public_key_as_its_secret_is_refused() -> None:
 
     def forge(root: idp.Element) -> None:
         find(root, ".//ds:SignatureMethod").set("Algorithm", "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256")
-        octets = idp.etree.tostring(find(root, ".//ds:SignedInfo"), method="c14n", exclusive=True)
+        octets = etree.tostring(find(root, ".//ds:SignedInfo"), method="c14n", exclusive=True)
         find(root, ".//ds:SignatureValue").text = base64.b64encode(hmac.digest(public, octets, "sha256")).decode()
 
     refused(refusals.SIGNATURE_WEAK, changed(minted(sign=("assertion",)), forge))
@@ -256,7 +254,7 @@ def test_an_algorithm_that_is_not_on_the_list_is_refused(algorithm: str) -> None
 def test_two_references_are_refused() -> None:
     def twice(root: idp.Element) -> None:
         reference = find(root, "ds:SignedInfo/ds:Reference")
-        find(root, "ds:SignedInfo").append(idp.etree.fromstring(idp.etree.tostring(reference)))
+        find(root, "ds:SignedInfo").append(etree.fromstring(etree.tostring(reference)))
 
     refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=twice))
 
@@ -332,8 +330,8 @@ def test_more_prefixes_than_anybody_needs_are_refused() -> None:
 def test_a_part_of_a_signature_that_stands_twice_or_does_not_belong_is_refused(name: str) -> None:
     def add(root: idp.Element) -> None:
         found = root.find(f"{{{idp.DSIG}}}{name}")
-        part = f"<ds:{name} {DS}/>" if found is None else idp.etree.tostring(found).decode()
-        root.append(idp.etree.fromstring(part))
+        part = f"<ds:{name} {DS}/>" if found is None else etree.tostring(found).decode()
+        root.append(etree.fromstring(part))
 
     refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=add))
 
@@ -370,7 +368,7 @@ def test_white_space_in_the_values_of_a_signature_is_accepted() -> None:
         value = find(root, ".//ds:SignatureValue")
         value.text = "\n" + "\n".join(re.findall(".{1,76}", value.text or "")) + "\n"
 
-    assert accept(changed(minted(sign=("assertion",)), wrap))
+    accept(changed(minted(sign=("assertion",)), wrap))
 
 
 def test_a_signature_after_the_content_is_refused() -> None:
@@ -382,7 +380,7 @@ def test_a_signature_after_the_content_is_refused() -> None:
 
 def test_two_signatures_in_one_element_are_refused() -> None:
     def twice(root: idp.Element) -> None:
-        root.insert(1, idp.etree.fromstring(idp.etree.tostring(find(root, "ds:Signature"))))
+        root.insert(1, etree.fromstring(etree.tostring(find(root, "ds:Signature"))))
 
     refused(refusals.SIGNATURE_PROFILE, changed(minted(sign=("response",)), twice))
 
@@ -400,11 +398,9 @@ def test_a_signature_inside_a_signature_is_refused(inside: str) -> None:
     def nest(root: idp.Element) -> None:
         outer = find(root, "ds:Signature")
         place = (
-            idp.etree.fromstring(f"<{inside} {DS}/>")
-            if inside == "ds:Object"
-            else find(root, "ds:Signature/ds:KeyInfo")
+            etree.fromstring(f"<{inside} {DS}/>") if inside == "ds:Object" else find(root, "ds:Signature/ds:KeyInfo")
         )
-        place.append(idp.etree.fromstring(idp.etree.tostring(outer)))
+        place.append(etree.fromstring(etree.tostring(outer)))
         outer.append(place)
 
     refused(refusals.SIGNATURE_PROFILE, changed(minted(sign=("response",)), nest))
@@ -425,7 +421,7 @@ def test_an_expired_certificate_does_not_count() -> None:
     old = IdentityProvider.create(ISSUER, valid_from=NOW - timedelta(days=20), valid_for=timedelta(days=10))
     refused(refusals.CERTIFICATE_EXPIRED, minted(old), pinned=keys(old))
     refused(refusals.SIGNATURE_INVALID, minted(old), pinned=keys(old, provider()))
-    assert accept(minted(), pinned=keys(old, provider()))
+    accept(minted(), pinned=keys(old, provider()))
 
 
 def test_a_certificate_counts_until_its_last_second() -> None:
@@ -439,7 +435,7 @@ def test_a_certificate_counts_until_its_last_second() -> None:
 def test_the_digest_is_compared_with_the_bytes_that_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the verifier ever to say yes to something else, the digest of these bytes would still say no."""
     monkeypatch.setattr(signature, "_verifies", lambda *_: True)
-    assert accept(minted())
+    accept(minted())
     refused(
         refusals.SIGNATURE_INVALID,
         replaced(minted(), ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from lxml import etree
 
 from core import refusals
 from core.refusals import Refusal
@@ -22,7 +23,7 @@ Attack = Callable[[Element, Element], Element]
 
 
 def copy(element: Element) -> Element:
-    return idp.etree.fromstring(idp.etree.tostring(element))
+    return etree.fromstring(etree.tostring(element))
 
 
 def evil(element: Element) -> Element:
@@ -34,7 +35,8 @@ def evil(element: Element) -> Element:
         parent = signature.getparent()
         assert parent is not None
         parent.remove(signature)
-    forged.set("ID", "_evil")
+    for number, identified in enumerate(part for part in forged.iter() if part.get("ID")):
+        identified.set("ID", f"_evil-{number}")
     return forged
 
 
@@ -89,7 +91,7 @@ def xsw6(root: Element, assertion: Element) -> Element:
 
 
 def xsw7(root: Element, assertion: Element) -> Element:
-    extensions = idp.etree.fromstring(EXTENSIONS)
+    extensions = etree.fromstring(EXTENSIONS)
     extensions.append(evil(assertion))
     root.insert(1, extensions)
     return root
@@ -100,14 +102,14 @@ def xsw8(root: Element, assertion: Element) -> Element:
     original.remove(signature_of(original))
     find(assertion, "a:Subject/a:NameID").text = "admin@example.test"
     assertion.set("ID", "_evil")
-    place = idp.etree.fromstring(OBJECT)
+    place = etree.fromstring(OBJECT)
     place.append(original)
     signature_of(assertion).append(place)
     return root
 
 
 def original_in_extensions(root: Element, assertion: Element) -> Element:
-    extensions = idp.etree.fromstring(EXTENSIONS)
+    extensions = etree.fromstring(EXTENSIONS)
     root.replace(assertion, evil(assertion))
     extensions.append(assertion)
     root.insert(1, extensions)
@@ -124,14 +126,14 @@ def original_in_an_attribute_value(root: Element, assertion: Element) -> Element
 def original_in_advice(root: Element, assertion: Element) -> Element:
     forged = evil(assertion)
     root.replace(assertion, forged)
-    advice = idp.etree.SubElement(forged, f"{{{idp.ASSERTION}}}Advice")
+    advice = etree.SubElement(forged, f"{{{idp.ASSERTION}}}Advice")
     advice.append(assertion)
     return root
 
 
 def original_under_another_root(root: Element, _: Element) -> Element:
     forged = evil(root)
-    idp.etree.SubElement(forged, "{urn:x}Holder").append(root)
+    etree.SubElement(forged, "{urn:x}Holder").append(root)
     return forged
 
 
@@ -153,15 +155,15 @@ WRAPPINGS: list[tuple[Attack, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("attack", "sign"), WRAPPINGS, ids=[attack.__name__ for attack, _ in WRAPPINGS])
 def test_a_wrapped_response_is_refused(attack: Attack, sign: tuple[str, ...]) -> None:
-    root = idp.etree.fromstring(minted(sign=sign).xml)
+    root = etree.fromstring(minted(sign=sign).xml)
     forged = attack(root, find(root, "a:Assertion"))
-    assert b"admin@example.test" in idp.etree.tostring(forged)
+    assert b"admin@example.test" in etree.tostring(forged)
     refused(refusals.RESPONSE_SHAPE, idp.serialize(forged))
 
 
 def test_the_signature_of_another_assertion_is_refused() -> None:
     """A signature over an assertion that is not there any more, in one that it does not cover."""
-    root = idp.etree.fromstring(minted(sign=("assertion",)).xml)
+    root = etree.fromstring(minted(sign=("assertion",)).xml)
     find(root, ".//a:NameID").text = "admin@example.test"
     find(root, "a:Assertion").set("ID", "_evil")
     refused(refusals.SIGNATURE_PROFILE, idp.serialize(root))
@@ -169,7 +171,7 @@ def test_the_signature_of_another_assertion_is_refused() -> None:
 
 def test_a_forged_assertion_beside_a_signed_element_of_the_same_id_is_refused() -> None:
     """The signed bytes stay in the document, under another name, where only a search by ID finds them."""
-    root = idp.etree.fromstring(minted(sign=("assertion",)).xml)
+    root = etree.fromstring(minted(sign=("assertion",)).xml)
     assertion = find(root, "a:Assertion")
     decoy = copy(assertion)
     decoy.remove(signature_of(decoy))
@@ -180,7 +182,7 @@ def test_a_forged_assertion_beside_a_signed_element_of_the_same_id_is_refused() 
 
 
 def test_a_signed_response_does_not_vouch_for_an_assertion_that_was_put_in() -> None:
-    root = idp.etree.fromstring(minted(sign=("response",)).xml)
+    root = etree.fromstring(minted(sign=("response",)).xml)
     root.replace(find(root, "a:Assertion"), evil(find(root, "a:Assertion")))
     refused(refusals.SIGNATURE_INVALID, idp.serialize(root))
 
@@ -190,7 +192,7 @@ def test_a_signed_response_does_not_vouch_for_an_assertion_that_was_put_in() -> 
 )
 def test_an_id_that_stands_twice_is_refused_in_every_spelling(spelling: str) -> None:
     response = minted(sign=("assertion",))
-    root = idp.etree.fromstring(response.xml)
+    root = etree.fromstring(response.xml)
     find(root, "p:Status").set(spelling, identifier(response))
     refused(refusals.XML_REFUSED, idp.serialize(root))
 

@@ -20,5 +20,5 @@ class TestStorage(ScimStorageContract):
 
     @pytest.fixture
     def storage(self, directory: Directory) -> Iterator[Storage]:
-        with directory.database.writing(directory.organization_id) as session:
+        with directory.services.database.writing(directory.organization_id) as session:
             yield directory.storage(session)

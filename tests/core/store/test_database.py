@@ -79,7 +79,9 @@ def test_a_row_of_another_organization_cannot_be_added(
 
 
 @pytest.mark.usefixtures("other")
-@pytest.mark.parametrize("statement", [text("SELECT * FROM users"), insert(User).values(id="x")], ids=["text", "insert"])
+@pytest.mark.parametrize(
+    "statement", [text("SELECT * FROM users"), insert(User).values(id="x")], ids=["text", "insert"]
+)
 def test_a_statement_that_cannot_be_scoped_is_refused(
     services: Services, organization: Organization, statement: object
 ) -> None:
@@ -169,14 +171,13 @@ def test_an_unreachable_database_stops_the_start_with_one_sentence() -> None:
     assert "\n" not in stopped.value.public
 
 
-def test_processes_that_start_together_migrate_once(database_url: str) -> None:
+def test_processes_that_start_together_migrate_once(empty_database_url: str) -> None:
     failures: list[BaseException] = []
     together = threading.Barrier(4)
-    url = database_url.replace("postgresql://", "postgresql+psycopg://")
 
     def start() -> None:
         try:
-            database = Database(url)
+            database = Database(empty_database_url)
             together.wait()
             schema.upgrade(database)
             database.close()

@@ -36,7 +36,9 @@ def test_a_wrong_password_and_an_unknown_person_get_the_same_words_and_the_addre
     assert [("The email address or the password is not right." in page) for page in pages] == [True, True]
 
 
-@pytest.mark.parametrize(("email", "password", "words"), [("", "x", "Enter your email address"), (MAYA, "", "Enter your password")])
+@pytest.mark.parametrize(
+    ("email", "password", "words"), [("", "x", "Enter your email address"), (MAYA, "", "Enter your password")]
+)
 def test_an_empty_field_is_named(nobody: httpx.Client, email: str, password: str, words: str) -> None:
     answer = sign_in(nobody, email=email, password=password)
     assert answer.status_code == 422
@@ -95,7 +97,9 @@ def test_signing_out_leads_on_to_the_portal_of_the_provider(tmp_path: Path, prov
         with site.browser() as browser:
             browser.cookies = site.sso(aws, provider).cookies
             answer = post(browser, "/signout", page="/")
-            assert answer.headers["location"].startswith("/signed-out?to=")  # never straight there: form-action stops it
+            assert answer.headers["location"].startswith(
+                "/signed-out?to="
+            )  # never straight there: form-action stops it
             page = browser.get(answer.headers["location"])
         assert page.headers["refresh"] == "2; url=https://d-93677f1c2a.awsapps.com/start"
         assert "Continue to d-93677f1c2a.awsapps.com" in text_of(page)
@@ -117,7 +121,7 @@ def test_the_sign_in_page_offers_what_the_organization_has(tmp_path: Path, provi
         assert f'href="/sso/{aws.connection_id}/login?next=%2Faudit"' in page.text
 
 
-def test_a_portal_without_sso_redirect_shows_its_page(site: Website, nobody: httpx.Client) -> None:
+def test_a_portal_without_sso_redirect_shows_its_page(nobody: httpx.Client) -> None:
     page = nobody.get("/portal/northwind")
     assert page.status_code == 200
     assert "Northwind Robotics" in text_of(page)

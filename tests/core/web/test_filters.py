@@ -46,7 +46,9 @@ def test_what_differs_is_marked(text: str, other: str, marked: str) -> None:
 
 def test_xml_is_indented_coloured_and_escaped() -> None:
     shown = filters.xml('<a:R ID="x&amp;y"><b>"quoted" &lt;script></b><c/></a:R>')
-    assert '<span class="t">&lt;a:R</span> <span class="a">ID</span>=<span class="s">&#34;x&amp;amp;y&#34;</span>' in shown
+    assert (
+        '<span class="t">&lt;a:R</span> <span class="a">ID</span>=<span class="s">&#34;x&amp;amp;y&#34;</span>' in shown
+    )
     assert "\n  <span" in shown
     assert "<script" not in shown
 
@@ -57,7 +59,10 @@ def test_what_did_not_fit_is_marked_in_the_xml() -> None:
     assert "<mark>" not in filters.xml("<span>class</span>", "s")
 
 
-@pytest.mark.parametrize("hostile", ["<" * 5000, "<a " * 3000, '<a b="' * 2000, "><" * 10_000, "<!--" * 1000, "<" + "a" * 32_000, "<" + "a " * 16_000])
+@pytest.mark.parametrize(
+    "hostile",
+    ["<" * 5000, "<a " * 3000, '<a b="' * 2000, "><" * 10_000, "<!--" * 1000, "<" + "a" * 32_000, "<" + "a " * 16_000],
+)
 def test_hostile_xml_is_shown_quickly(hostile: str) -> None:
     assert "<a" not in filters.xml(hostile)
 

@@ -41,7 +41,10 @@ def test_a_token_of_another_browser_is_refused(site: Website, admin: httpx.Clien
 
 def test_a_token_that_was_changed_is_refused(admin: httpx.Client) -> None:
     good = token(admin.get("/"))
-    assert admin.post("/theme", data={"theme": "dark", "csrf": good[:-1] + ("A" if good[-1] != "A" else "B")}).status_code == 403
+    assert (
+        admin.post("/theme", data={"theme": "dark", "csrf": good[:-1] + ("A" if good[-1] != "A" else "B")}).status_code
+        == 403
+    )
 
 
 def test_a_refused_form_brings_a_token_that_works(admin: httpx.Client) -> None:
@@ -57,7 +60,7 @@ def test_a_refused_form_brings_a_token_that_works(admin: httpx.Client) -> None:
         ("text/plain", b"csrf=1"),
         ("multipart/form-data", b"--x"),
         ("multipart/form-data; boundary=x", b"--y\r\nnothing"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--x--\r\n'),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--x--\r\n"),
         ("application/x-www-form-urlencoded", b"&".join(b"a=1" for _ in range(2000))),
     ],
 )

@@ -148,10 +148,10 @@ def test_a_certificate_as_a_file_is_enough(fresh: Website, provider: IdentityPro
 
 def test_metadata_fills_in_sign_in_url_and_certificate(fresh: Website, provider: IdentityProvider) -> None:
     with fresh.signed_in() as browser:
-        data = {"intent": "fill", "sso.portal_url": "https://kept.example"}
-        for given in ({"files": {"sso.metadata_file": ("m.xml", provider.metadata())}}, {}):
-            more = {} if given else {"sso.metadata": provider.metadata().decode()}
-            answer = post(browser, ACTIVATE, {**data, **more}, **given)
+        kept = {"intent": "fill", "sso.portal_url": "https://kept.example"}
+        pasted = post(browser, ACTIVATE, {**kept, "sso.metadata": provider.metadata().decode()})
+        chosen = post(browser, ACTIVATE, kept, files={"sso.metadata_file": ("m.xml", provider.metadata())})
+        for answer in (pasted, chosen):
             assert answer.status_code == 200
             assert "Filled in from the metadata" in text_of(answer)
             assert entered(answer, "sso.sign_in_url") == provider.sign_in_url
@@ -180,7 +180,20 @@ def test_every_widget_is_shown_and_read(fresh: Website) -> None:
     path = "/settings/integrations/every_widget/activate"
     with fresh.signed_in() as browser:
         page = browser.get(path)
-        for widget in ('type="radio"', "<select", 'role="switch"', 'type="checkbox"', 'type="number"', 'type="url"', 'type="email"', 'type="date"', 'type="password"', "<fieldset", "data-cert", "data-copy"):
+        for widget in (
+            'type="radio"',
+            "<select",
+            'role="switch"',
+            'type="checkbox"',
+            'type="number"',
+            'type="url"',
+            'type="email"',
+            'type="date"',
+            'type="password"',
+            "<fieldset",
+            "data-cert",
+            "data-copy",
+        ):
             assert widget in page.text, widget
         data = {
             "intent": "activate",
@@ -197,5 +210,9 @@ def test_every_widget_is_shown_and_read(fresh: Website) -> None:
 
 
 def test_an_unknown_plugin_is_a_404(admin: httpx.Client) -> None:
-    for path in ("/settings/integrations/none", "/settings/integrations/none/activate", "/settings/integrations/none/guide"):
+    for path in (
+        "/settings/integrations/none",
+        "/settings/integrations/none/activate",
+        "/settings/integrations/none/guide",
+    ):
         assert admin.get(path).status_code == 404

@@ -26,14 +26,19 @@ def test_the_audit_log_is_listed_and_found(admin: httpx.Client) -> None:
     assert "Nothing matches “zz”" in text_of(admin.get("/audit?q=zz"))
 
 
-@pytest.mark.parametrize("query", ["before=x", "before=-1", "before=9" + "9" * 40, "before=%F0%9F", "page=0", "page=x", "page=99", "status=%00"])
+@pytest.mark.parametrize(
+    "query",
+    ["before=x", "before=-1", "before=9" + "9" * 40, "before=%F0%9F", "page=0", "page=x", "page=99", "status=%00"],
+)
 def test_a_nonsense_page_number_is_no_failure(admin: httpx.Client, query: str) -> None:
     assert admin.get(f"/users?{query}").status_code == 200
     assert admin.get(f"/audit?{query}").status_code == 200
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/sso", 404)])
-def test_a_page_that_is_not_there_says_so_and_leads_back(admin: httpx.Client, nobody: httpx.Client, path: str, status: int) -> None:
+def test_a_page_that_is_not_there_says_so_and_leads_back(
+    admin: httpx.Client, nobody: httpx.Client, path: str, status: int
+) -> None:
     for browser in (admin, nobody):
         answer = browser.get(path)
         assert answer.status_code == status

@@ -104,6 +104,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=512), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("replaced", sa.Boolean(), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_address", sa.String(length=64), nullable=False),
@@ -133,6 +134,7 @@ def upgrade() -> None:
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("decided", sa.Boolean(), nullable=False),
         sa.Column("external_id", KEY, nullable=True),
+        sa.Column("user_name_key", KEY, nullable=True),
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
@@ -150,6 +152,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("departures", schema=None) as batch_op:
         batch_op.create_index("departures_external_id", ["connection_id", "external_id"], unique=False)
+        batch_op.create_index("departures_user_name", ["connection_id", "user_name_key"], unique=False)
         batch_op.create_index("departures_of_connection", ["connection_id", "at"], unique=False)
         batch_op.create_index(batch_op.f("ix_departures_delete_at"), ["delete_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_departures_organization_id"), ["organization_id"], unique=False)

@@ -1,0 +1,204 @@
+"""Every screen in both themes at two widths: a picture, no sideways scrolling, nothing that axe-core finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from core.store.tables import Role
+from core.testing.identity_provider import IdentityProvider
+from tests.browser.conftest import SHOTS, Visitors
+from tests.website import Website
+
+AWS = "/settings/integrations/aws_sso"
+CATALOG = "/settings/integrations/catalog?category=provisioning-sso"
+WIDTHS = (1440, 360)
+NARROWEST = 320
+AXE = Axe()
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A screen: where it is, what is done there first, who looks at it."""
+
+    path: str
+    act: Callable[[Page], object] = lambda _page: None
+    role: Role | None = Role.ADMIN
+    whole: bool = True
+
+
+def open_dialog(page: Page) -> None:
+    page.get_by_role("link", name="Edit settings").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def open_sso_tab(page: Page) -> None:
+    open_dialog(page)
+    page.get_by_role("tab", name="SSO").click()
+
+
+def fail(page: Page) -> None:
+    open_sso_tab(page)
+    page.get_by_label("AWS SSO sign-in URL").fill("portal.sso.eu-west-1.amazonaws.com/saml/assertion")
+    page.get_by_label("X.509 Certificate", exact=True).fill("-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA…")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+
+
+def fill_in(page: Page, provider: IdentityProvider) -> None:
+    open_sso_tab(page)
+    page.get_by_text("Fill in from metadata", exact=False).first.click()
+    page.get_by_label("Metadata XML", exact=True).fill(provider.metadata().decode())
+    page.get_by_role("button", name="Fill in from metadata").click()
+    expect(page.get_by_text("Filled in from the metadata")).to_be_visible()
+
+
+def open_trace(page: Page) -> None:
+    page.locator("details.att", has_text="Failed").first.locator("summary").click()
+    expect(page.get_by_role("heading", name="How to fix it")).to_be_visible()
+
+
+def open_disable(page: Page) -> None:
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("link", name="Disable…").click()
+    expect(page.get_by_role("dialog", name="Disable Amazon AWS?")).to_be_visible()
+
+
+def open_widgets(page: Page) -> None:
+    page.get_by_role("link", name="Activate Every widget").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def open_menu(page: Page) -> None:
+    page.get_by_role("button", name="account menu").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def open_more(page: Page) -> None:
+    page.get_by_role("button", name="More actions").click()
+
+
+def open_drawer(page: Page) -> None:
+    if page.get_by_role("button", name="Menu", exact=True).is_visible():
+        page.get_by_role("button", name="Menu", exact=True).click()
+
+
+def wrong_password(page: Page) -> None:
+    page.get_by_label("Work email").fill("maya.okafor@northwind.example")
+    page.get_by_label("Password").fill("not this one")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_focused()
+
+
+def refused(page: Page) -> None:
+    page.evaluate(
+        """() => { const form = document.forms[0]; form.method = 'post'; form.action = document.querySelector('[href*="/sso/"]').href.replace(/login.*/, 'acs');
+        form.replaceChildren(); const field = document.createElement('input'); field.name = 'SAMLResponse'; field.value = 'bm90aGluZw=='; form.append(field); form.submit(); }"""
+    )
+    expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
+
+
+SCREENS = {
+    "signin": Screen("/signin", role=None),
+    "signin-error": Screen("/signin", wrong_password, role=None),
+    "refused": Screen("/signin", refused, role=None),
+    "portal": Screen("/portal/northwind", role=None),
+    "signed-out": Screen("/signed-out", role=None),
+    "not-found-outside": Screen("/nowhere", role=None),
+    "home": Screen("/"),
+    "home-viewer": Screen("/", role=Role.VIEWER),
+    "menu": Screen("/", open_menu, whole=False),
+    "drawer": Screen(CATALOG, open_drawer, whole=False),
+    "settings": Screen("/settings"),
+    "integrations": Screen("/settings/integrations"),
+    "catalog": Screen(CATALOG),
+    "catalog-all": Screen("/settings/integrations/catalog"),
+    "catalog-nothing": Screen("/settings/integrations/catalog?q=pagerduty"),
+    "catalog-empty": Screen("/settings/integrations/catalog?category=ticketing"),
+    "activate": Screen("/settings/integrations/custom_saml/activate"),
+    "dialog-provisioning": Screen(AWS, open_dialog, whole=False),
+    "dialog-sso": Screen(AWS, open_sso_tab, whole=False),
+    "dialog-errors": Screen(AWS, fail, whole=False),
+    "dialog-filled": Screen(AWS, whole=False),
+    "dialog-widgets": Screen("/settings/integrations/catalog", open_widgets, whole=False),
+    "widgets": Screen("/settings/integrations/every_widget/activate"),
+    "integration": Screen(AWS),
+    "integration-more": Screen(AWS, open_more, whole=False),
+    "integration-trace": Screen(AWS, open_trace),
+    "integration-failed": Screen(f"{AWS}?outcome=failed"),
+    "integration-draft": Screen("/settings/integrations/custom_saml?done=draft"),
+    "disable": Screen(f"{AWS}/disable"),
+    "dialog-disable": Screen(AWS, open_disable, whole=False),
+    "guide": Screen(f"{AWS}/guide"),
+    "users": Screen("/users"),
+    "audit": Screen("/audit"),
+    "not-found": Screen("/nowhere"),
+    "forbidden": Screen("/settings/integrations", role=Role.VIEWER),
+}
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser, site: Website) -> Iterator[dict[tuple[Role | None, int], Page]]:
+    """One window for each person and width, for all screens."""
+    visitors = Visitors(chromium, site)
+    yield {
+        (role, width): visitors.page(role=role, width=width)
+        for role in (None, Role.ADMIN, Role.VIEWER)
+        for width in WIDTHS
+    }
+    for context in visitors.contexts:
+        context.close()
+    assert not visitors.wrong
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_in_order_in_both_themes(
+    windows: dict[tuple[Role | None, int], Page], provider: IdentityProvider, name: str, width: int
+) -> None:
+    screen = SCREENS[name]
+    page = windows[screen.role, width]
+    page.emulate_media(color_scheme="light")
+    page.goto(screen.path)
+    if name == "dialog-filled":
+        fill_in(page, provider)
+    screen.act(page)
+    SHOTS.mkdir(exist_ok=True)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=screen.whole)
+        found = AXE.run(page)
+        assert found.violations_count == 0, f"{name} at {width} in {scheme}\n{found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [NARROWEST, 768, 1600])
+@pytest.mark.parametrize("path", ["/", "/settings/integrations/catalog", AWS, f"{AWS}/activate", "/users", "/audit"])
+def test_no_page_scrolls_sideways(windows: dict[tuple[Role | None, int], Page], path: str, width: int) -> None:
+    page = windows[Role.ADMIN, 1440]
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(path)
+    scrolled = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert scrolled <= width
+
+
+def test_the_profile_name_is_in_the_top_right_corner_at_every_width(
+    windows: dict[tuple[Role | None, int], Page],
+) -> None:
+    page = windows[Role.ADMIN, 1440]
+    for width in (NARROWEST, 360, 768, 1440, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in ("/", "/settings/integrations/catalog", f"{AWS}/activate", "/nowhere"):
+            page.goto(path)
+            box = page.get_by_role("button", name="Maya Okafor").bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] < 64, (path, width)
+            assert width - (box["x"] + box["width"]) <= 48, (path, width)
+            assert box["x"] > width / 2 - 20, (path, width)
+    page.set_viewport_size({"width": 1440, "height": 900})

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import base64
+import zlib
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from lxml import etree
+
+from core import clock
+from core.saml.requests import login_request
+from core.testing.identity_provider import ASSERTION, PROTOCOL, Element, parse_authn_request
+from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER
+
+
+def request_in(url: str) -> Element:
+    deflated = base64.b64decode(parse_qs(urlsplit(url).query)["SAMLRequest"][0])
+    return etree.fromstring(zlib.decompress(deflated, -15))
+
+
+def test_the_request_is_the_one_that_aws_accepts() -> None:
+    made = login_request(ISSUER, AUDIENCE, ACS_URL, "rs-1")
+    root = request_in(made.url)
+    assert root.tag == f"{{{PROTOCOL}}}AuthnRequest"
+    assert root.get("ID") == made.id
+    assert root.get("Version") == "2.0"
+    assert root.get("Destination") == ISSUER
+    assert root.get("ProtocolBinding") == "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+    assert root.get("AssertionConsumerServiceURL") == ACS_URL
+    assert root.get("IssueInstant", "")[:10] == f"{clock.now():%Y-%m-%d}"
+    assert root.get("IssueInstant", "").endswith("Z")
+    assert root.findtext(f"{{{ASSERTION}}}Issuer") == AUDIENCE
+
+
+def test_the_request_asks_for_no_name_id_format() -> None:
+    """AWS answers 403 when a format differs from the one configured there."""
+    assert [child.tag for child in request_in(login_request(ISSUER, AUDIENCE, ACS_URL, "rs").url)] == [
+        f"{{{ASSERTION}}}Issuer"
+    ]
+
+
+def test_the_request_is_not_signed() -> None:
+    query = parse_qs(urlsplit(login_request(ISSUER, AUDIENCE, ACS_URL, "rs").url).query)
+    assert set(query) == {"SAMLRequest", "RelayState"}
+
+
+def test_an_identity_provider_reads_the_request() -> None:
+    made = login_request(ISSUER, AUDIENCE, ACS_URL, "rs-1")
+    read = parse_authn_request(urlsplit(made.url).query)
+    assert (read.id, read.issuer, read.acs_url, read.relay_state) == (made.id, AUDIENCE, ACS_URL, "rs-1")
+
+
+def test_a_query_of_the_sign_in_url_is_kept_and_a_fragment_is_not() -> None:
+    made = login_request("https://idp.example.test/sso?tenant=a%20b&x=1#top", AUDIENCE, ACS_URL, "rs")
+    parts = urlsplit(made.url)
+    assert parts.query.startswith("tenant=a%20b&x=1&SAMLRequest=")
+    assert parts.fragment == ""
+    assert request_in(made.url).get("Destination") == "https://idp.example.test/sso?tenant=a%20b&x=1"
+
+
+def test_special_characters_are_escaped() -> None:
+    audience, acs_url = "https://siq.example.test/?a=1&b=<2>", 'https://siq.example.test/"acs"?x&y'
+    root = request_in(login_request(ISSUER, audience, acs_url, "rs").url)
+    assert root.get("AssertionConsumerServiceURL") == acs_url
+    assert root.findtext(f"{{{ASSERTION}}}Issuer") == audience
+
+
+def test_no_two_requests_have_the_same_id() -> None:
+    ids = {login_request(ISSUER, AUDIENCE, ACS_URL, "rs").id for _ in range(100)}
+    assert len(ids) == 100
+    assert all(identifier.startswith("_") and len(identifier) == 41 for identifier in ids)
+
+
+@pytest.mark.parametrize("relay_state", ["é", "a" * 81])
+def test_a_relay_state_that_providers_change_is_an_error(relay_state: str) -> None:
+    with pytest.raises(ValueError, match="relay state"):
+        login_request(ISSUER, AUDIENCE, ACS_URL, relay_state)
