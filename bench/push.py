@@ -35,9 +35,9 @@ def main(users: int) -> None:
             ids = aws.create_many(users)
             everybody = aws.create_group("Everybody")
             teams = [aws.create_group(f"Team {number}") for number in range(GROUPS)]
-            for number, user in enumerate(ids):
-                aws.join(everybody, user)
-                aws.join(teams[number % GROUPS], user)
+            aws.join_many(everybody, ids)
+            for number, team in enumerate(teams):
+                aws.join_many(team, ids[number::GROUPS])
             for what in ("everything is new", "nothing changed", "1 percent left, 1 percent renamed"):
                 print(f"\n{users} users, {GROUPS + 1} groups: {what}", flush=True)
                 if what.startswith("1"):

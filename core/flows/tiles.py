@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import func, select
@@ -95,7 +96,7 @@ def broken_tile(plugin: Quarantined, connection: Connection | None) -> TileView:
     return TileView(
         plugin_id=plugin.id,
         title=plugin.id,
-        maker=plugin.source,
+        maker="/".join(Path(plugin.source).parts[-2:]),  # no folder of the server is a customer's business
         summary="",
         category=Category.PROVISIONING_SSO,
         tags=(),

@@ -26,10 +26,10 @@ _DECLARATION = re.compile(rb"<\?xml[ \t\r\n][^<>]*\?>")
 _FORBIDDEN = re.compile(rb"<(?:\?|!(?!\[CDATA\[))")
 _too_deep = etree.XPath(f"boolean({'/*' * (DEEPEST + 1)})")
 _too_wide = etree.XPath(f"boolean(//*[count(@*) > {MOST_ATTRIBUTES_OF_ONE}])")
-_ids = etree.XPath(
-    "//@*[contains('|ID|Id|id|iD|AssertionID|RequestID|ResponseID|', local-name())]", smart_strings=False
-)
-"""Every attribute that any reader takes for an ID, in any namespace."""
+_ID_NAMES = "'|ID|Id|id|iD|AssertionID|RequestID|ResponseID|'"
+"""What any reader takes for an ID, in any namespace."""
+_id_like = etree.XPath(f"//@*[contains({_ID_NAMES}, local-name())]", smart_strings=False)
+_ids = etree.XPath(f"//@*[contains({_ID_NAMES}, concat('|', local-name(), '|'))]", smart_strings=False)
 _parser = etree.XMLParser(
     encoding="utf-8",
     resolve_entities=False,
@@ -71,10 +71,14 @@ def message(document: bytes) -> Element:
         len(element.nsmap) > MOST_NAMESPACES_IN_SCOPE for element in root.iter()
     ):
         raise DocumentRefused(f"It has more than {MOST_NAMESPACES_IN_SCOPE} namespaces in one place")
-    ids = cast("list[str]", _ids(root))
-    if len(set(ids)) != len(ids):
+    if _repeats(_id_like(root)) and _repeats(_ids(root)):  # the first takes a third of the time and some more than IDs
         raise DocumentRefused("An ID stands twice in it")
     return root
+
+
+def _repeats(found: object) -> bool:
+    values = cast("list[str]", found)
+    return len(set(values)) != len(values)
 
 
 def metadata(document: bytes) -> Element:

@@ -35,13 +35,6 @@ PEOPLE = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all of these: they share a served SiQ and a browser."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 @pytest.fixture(scope="session")
 def provider() -> IdentityProvider:
     """The identity provider behind Amazon AWS. Its certificate ends soon."""

@@ -14,6 +14,8 @@ from core.testing.identity_provider import IdentityProvider
 from tests.browser.conftest import Visitors
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
 
+pytestmark = pytest.mark.xdist_group("behaviour")  # one worker: they share a served SiQ and a browser
+
 CATALOG = "/settings/integrations/catalog"
 AWS = "/settings/integrations/aws_sso"
 
@@ -127,8 +129,10 @@ def test_copy_says_so_in_place_and_aloud(page: Page) -> None:
 def test_a_chosen_certificate_file_fills_the_text(page: Page, provider: IdentityProvider) -> None:
     opened(page)
     page.get_by_role("tab", name="SSO").click()
-    pem = {"name": "idc.pem", "mimeType": "application/x-x509-ca-cert", "buffer": provider.certificate_pem.encode()}
-    page.get_by_label("X.509 Certificate file").set_input_files(pem)
+    content = provider.certificate_pem.encode()
+    page.get_by_label("X.509 Certificate file").set_input_files(
+        {"name": "idc.pem", "mimeType": "application/x-x509-ca-cert", "buffer": content}
+    )
     expect(page.get_by_label("X.509 Certificate", exact=True)).to_have_value(re.compile("BEGIN CERTIFICATE"))
     expect(page.locator("#live")).to_have_text("Loaded idc.pem")
 

@@ -14,6 +14,8 @@ from core.testing.identity_provider import IdentityProvider
 from tests.browser.conftest import SHOTS, Visitors
 from tests.website import Website
 
+pytestmark = pytest.mark.xdist_group("screens")  # one worker: they share a served SiQ and a browser
+
 AWS = "/settings/integrations/aws_sso"
 CATALOG = "/settings/integrations/catalog?category=provisioning-sso"
 WIDTHS = (1440, 360)
@@ -55,10 +57,11 @@ def fill_in(page: Page, provider: IdentityProvider) -> None:
     page.get_by_label("Metadata XML", exact=True).fill(provider.metadata().decode())
     page.get_by_role("button", name="Fill in from metadata").click()
     expect(page.get_by_text("Filled in from the metadata")).to_be_visible()
+    expect(page.get_by_role("tab", name="SSO")).to_have_attribute("aria-selected", "true")
 
 
 def open_trace(page: Page) -> None:
-    page.locator("details.att", has_text="Failed").first.locator("summary").click()
+    page.locator("details.att", has_text="Audience mismatch").first.locator("summary").click()
     expect(page.get_by_role("heading", name="How to fix it")).to_be_visible()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -45,10 +46,11 @@ def catalog_page(request: Request) -> Response:
 
 
 def activate_form(request: Request) -> Response:
-    """``GET …/{plugin}/activate``: the form, as a dialog for htmx and as a page otherwise."""
+    """``GET …/{plugin}/activate?tab=``: the form, as a dialog for htmx and as a page otherwise."""
     actor = guards.require_actor(request)
     dialog = activation.open_dialog(guards.services_of(request), actor, request.path_params["plugin"])
-    return _show(request, actor, dialog, fragment="dialog.j2")
+    asked = next((tab.id for tab in dialog.form.tabs if tab.id == request.query_params.get("tab")), None)
+    return _show(request, actor, _at(dialog, asked), fragment="dialog.j2")
 
 
 def activate(request: Request, sent: guards.Sent) -> Response:
@@ -62,8 +64,16 @@ def activate(request: Request, sent: guards.Sent) -> Response:
         done = activation.submit(guards.services_of(request), actor, request.path_params["plugin"], sent.values, wanted)
     except DialogAgain as again:
         filled = wanted == "fill" and not again.dialog.form.errors
-        return _show(request, actor, again.dialog, status=again.status, filled=filled, fragment="_dialog_form.j2")
+        dialog = _at(
+            again.dialog, next((tab.id for tab in again.dialog.form.tabs if tab.metadata), None) if filled else None
+        )
+        return _show(request, actor, dialog, status=again.status, filled=filled, fragment="_dialog_form.j2")
     return view.go(request, _after(done, wanted))
+
+
+def _at(dialog: Dialog, tab: str | None) -> Dialog:
+    """The dialog, opened at a tab; as it was for none."""
+    return replace(dialog, form=replace(dialog.form, selected=tab)) if tab else dialog
 
 
 def _after(done: Activated, intent: str) -> str:

@@ -377,6 +377,7 @@ def test_an_unsigned_status_cannot_turn_a_refusal_into_a_success() -> None:
 
 def test_another_version_is_refused() -> None:
     refused(refusals.VERSION_UNSUPPORTED, minted(version="1.1"))
+    refused(refusals.VERSION_UNSUPPORTED, minted(edit=setting("", "Version", "2.1")))
     refused(refusals.VERSION_UNSUPPORTED, minted(edit=setting("a:Assertion", "Version", "2.1")))
 
 

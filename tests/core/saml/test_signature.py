@@ -288,9 +288,10 @@ XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 def test_an_extra_or_another_transform_is_refused(algorithm: str) -> None:
     extra = f'<ds:Transform {DS} Algorithm="{algorithm}"/>'
     refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=inserting(".//ds:Transforms", extra, 1)))
-    if algorithm != EXCLUSIVE:
-        other = setting(".//ds:Transform[2]", "Algorithm", algorithm)
-        refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=other))
+    for place in (1, 2):
+        if (place, algorithm) != (2, EXCLUSIVE):
+            other = setting(f".//ds:Transform[{place}]", "Algorithm", algorithm)
+            refused(refusals.SIGNATURE_PROFILE, minted(edit_signature=other))
 
 
 def test_an_xpath_in_a_known_transform_is_refused() -> None:
@@ -440,6 +441,16 @@ def test_the_digest_is_compared_with_the_bytes_that_are_handed_on(monkeypatch: p
         refusals.SIGNATURE_INVALID,
         replaced(minted(), ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>"),
     )
+
+
+def test_the_verifier_has_to_find_the_very_signatures_that_were_checked() -> None:
+    """Were its way through the document ever another than ours, its yes would be about something else."""
+    response = minted()
+    key, root = keys().pinned[0], document.message(response.xml)
+    checked = [signature._reference(element, found) for element, found in signature._signatures(root)]
+    assert signature._verifies(response.xml.decode(), key, checked)
+    assert not signature._verifies(response.xml.decode(), key, checked[:1])
+    assert not signature._verifies(response.xml.decode(), key, checked[::-1])
 
 
 def test_the_id_of_an_assertion_names_it() -> None:

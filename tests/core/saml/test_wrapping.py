@@ -220,3 +220,20 @@ def test_cdata_does_not_split_the_name_id() -> None:
     assert accept(whole).name_id.value == "ada@example.test.evil.test"
     faked = replaced(response, "ada@example.test.evil.test", "ada@example.test<![CDATA[<!-- -->]]>.evil.test")
     refused(refusals.XML_REFUSED, faked)
+
+
+def test_the_only_assertion_in_another_place_is_refused() -> None:
+    for sign in (("assertion",), ("response",), ()):
+        root = etree.fromstring(minted(sign=sign).xml)
+        extensions = etree.fromstring(EXTENSIONS)
+        extensions.append(find(root, "a:Assertion"))
+        root.insert(2, extensions)
+        assert "1 in the Response" in refused(refusals.RESPONSE_SHAPE, idp.serialize(root)).expected
+
+
+def test_attributes_that_are_no_ids_may_repeat() -> None:
+    def mark(root: Element) -> None:
+        for element in list(root.iter())[2:]:
+            element.set("d", "1")
+
+    accept(minted(edit=mark))

@@ -79,6 +79,13 @@ def test_the_form_is_a_page_and_for_htmx_a_dialog(admin: httpx.Client) -> None:
         assert label in text_of(dialog)
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"), [("sso", "sso"), ("provisioning", "provisioning"), ("none", "provisioning")]
+)
+def test_a_link_may_ask_for_a_tab(admin: httpx.Client, asked: str, shown: str) -> None:
+    assert f'href="#tab-{shown}" data-selected' in admin.get(f"{ACTIVATE}?tab={asked}", headers=HTMX).text
+
+
 def test_activation_without_scripts(fresh: Website, provider: IdentityProvider) -> None:
     with fresh.signed_in() as browser:
         answer = post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from plugins.aws_sso.push.handler import Work, run
 from tests.plugins.push import events
 from tests.plugins.push.directory import REGION, STORE, Directory, directory
-from tests.plugins.push.endpoints import Endpoint, Proxy, proxy_before, reference
+from tests.plugins.push.endpoints import Endpoint, Proxy, product, proxy_before, reference
 
 
 class PatientClock:
@@ -62,9 +63,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory]:
         yield made
 
 
-@pytest.fixture
-def siq() -> Iterator[Endpoint]:
-    with reference() as endpoint:
+@pytest.fixture(params=["reference", "product"])
+def siq(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Endpoint]:
+    with reference() if request.param == "reference" else product(tmp_path) as endpoint:
         yield endpoint
 
 

@@ -58,6 +58,13 @@ class Directory:
             users[user_id] = template._replace(UserId=user_id, UserName=f"user.{index}", Emails=emails)
         return list(users)
 
+    def join_many(self, group: str, users: list[str]) -> None:
+        """Past the API, for its speed."""
+        memberships = self.data().group_memberships
+        for user in users:
+            member = {"IdentityStoreId": STORE, "GroupId": group, "MemberId": {"UserId": user}}
+            memberships[f"{group}-{user}"] = member | {"MembershipId": f"{group}-{user}"}
+
     def update_user(self, user_id: str, **attributes: Any) -> None:
         """Paths with "_" for the point: ``userName``, ``name_givenName``."""
         operations = [

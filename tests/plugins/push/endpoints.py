@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
@@ -20,7 +21,10 @@ from scim2_server.requests import ScimRequest
 from scim2_server.utils import load_default_provider
 from starlette.types import ASGIApp
 
+from core.flows.scim_tokens import create_token
+from core.testing.identity_provider import IdentityProvider
 from tests.serving import HOST, serving
+from tests.website import SIGN_IN_URL, running
 
 TOKEN = "practice-token-of-the-sender"
 
@@ -87,6 +91,14 @@ def reference() -> Iterator[Endpoint]:
     application = ReferenceApplication(AsyncInMemoryStorage(), load_default_provider())
     with serving(lambda _: cast("ASGIApp", application)) as origin:  # it says dict where ASGI says mutable mapping
         yield Endpoint(f"{origin}/v2", TOKEN)
+
+
+@contextmanager
+def product(folder: Path) -> Iterator[Endpoint]:
+    """SiQ itself, with its data in ``folder`` and Amazon AWS activated."""
+    with running(folder) as site:
+        activated = site.activate(IdentityProvider.create(SIGN_IN_URL))
+        yield Endpoint(activated.site.scim_base_url, create_token(site.services, site.actor, "aws_sso").secret)
 
 
 @dataclass
