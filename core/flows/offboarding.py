@@ -163,6 +163,7 @@ def suspend_person(services: Services, actor: Actor, user_id: str) -> None:
             raise Conflict("This person is suspended already.")
         _not_the_last(session, actor, user)
         suspend(services.settings, session, user, Cause(actor.display_name))
+        _changed_here(session, user)
 
 
 def remove_person(services: Services, actor: Actor, user_id: str) -> None:
@@ -171,6 +172,7 @@ def remove_person(services: Services, actor: Actor, user_id: str) -> None:
         user = _person(session, actor, user_id)
         _not_the_last(session, actor, user)
         remove(services.settings, session, user, Cause(actor.display_name))
+        _changed_here(session, user)
 
 
 def restore_person(services: Services, actor: Actor, user_id: str) -> None:
@@ -180,6 +182,15 @@ def restore_person(services: Services, actor: Actor, user_id: str) -> None:
         if user.active:
             raise Conflict("This person is active.")
         restore(session, user, Cause(actor.display_name))
+        _changed_here(session, user)
+
+
+def _changed_here(session: Session, user: User) -> None:
+    """Its SCIM resource has another version now: a directory that compares ETags sees that somebody was here."""
+    pushed = session.get(PushedUser, user.id)
+    if pushed is not None:
+        pushed.version += 1
+        pushed.changed_at = clock.now()
 
 
 def _person(session: Session, actor: Actor, user_id: str) -> User:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from scim2_models import UniquenessException
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -27,6 +27,11 @@ from core.store.tokens import new_id
 
 _BATCH = 500  # ids of one statement
 _NO_ADDRESS = "no-address:"  # begins the key of an account without an address; no address begins so
+
+
+# A person who was pushed is known by what the directory says now. The name under which they once signed in is free for
+# somebody else.
+_NOT_PUSHED = ~exists().where(PushedUser.user_id == User.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class DirectoryAccounts:
         if user is None:
             user = self._new(person)
         elif self.session.get(PushedUser, user.id) is not None:
-            raise UniquenessException(detail="This user exists already")
+            raise UniquenessException(detail="Another resource has this userName, externalId or e-mail address")
         elif user.source_connection_id not in (None, self.connection_id):
             raise UniquenessException(detail="This user belongs to another integration")
         else:
@@ -101,13 +106,18 @@ class DirectoryAccounts:
         return self.session.scalar(
             select(User)
             .join(LinkedIdentity, LinkedIdentity.user_id == User.id)
-            .where(LinkedIdentity.connection_id == self.connection_id, LinkedIdentity.subject == subject)
+            .where(LinkedIdentity.connection_id == self.connection_id, LinkedIdentity.subject == subject, _NOT_PUSHED)
         )
 
     def _by_user_name(self, user_name: str) -> User | None:
         key = comparable(user_name, exact=False)
         ours = or_(User.source_connection_id == self.connection_id, User.source_connection_id.is_(None))
-        same = select(User).where(User.user_name.in_({user_name, key}), ours).order_by(User.created_at).limit(1)
+        same = (
+            select(User)
+            .where(User.user_name.in_({user_name, key}), ours, _NOT_PUSHED)
+            .order_by(User.created_at)
+            .limit(1)
+        )
         return (
             self._departed(Departure.user_name_key == key)
             or self._by_subject(user_name)

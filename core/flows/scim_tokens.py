@@ -178,28 +178,24 @@ def open_connection(services: Services, connection: str, token: str, address: st
 
 
 def _opened(services: Services, connection: str, token: str, address: str) -> Opened | None:
-    given = hashed(token)
-    organization_id = directory.of_connection(services.database, connection)
-    if organization_id is None:
-        hmac.compare_digest(given, given)
+    given, now = hashed(token), clock.now()
+    live = [pair for pair in directory.opened_by_tokens(services.database, connection) if pair[1].expires_at > now]
+    fitting = [pair for pair in live if hmac.compare_digest(pair[1].token_hash, given)]
+    if not fitting:
         return None
-    now = clock.now()
-    with services.database.reading(organization_id) as session:
-        row = session.get_one(Connection, connection)
-        fitting = [one for one in _accepted(session, connection, now) if hmac.compare_digest(one.token_hash, given)]
+    row, used = fitting[0]
     plugin = services.plugins.plugins.get(row.plugin_id)
-    if not fitting or row.state is not ConnectionState.ACTIVE or plugin is None or not plugin.form.scim:
+    if row.state is not ConnectionState.ACTIVE or plugin is None or not plugin.form.scim:
         return None
-    used = fitting[0]
     stale = used.last_used_at is None or now - used.last_used_at >= _USED_EVERY
     if stale or used.last_used_address != address[:64]:
-        with services.database.writing(organization_id) as session:
+        with services.database.writing(row.organization_id) as session:
             session.execute(
                 update(ProvisioningToken)
                 .where(ProvisioningToken.id == used.id)
                 .values(last_used_at=now, last_used_address=address[:64])
             )
-    return Opened(organization_id, connection, row.plugin_id, plugin.tile.title)
+    return Opened(row.organization_id, connection, row.plugin_id, plugin.tile.title)
 
 
 def _accepted(session: Session, connection: str, now: datetime) -> list[ProvisioningToken]:

@@ -146,7 +146,7 @@ class Columns:
             scalars["userName",] = PushedUser.user_name_key.expression
             scalars["active",] = (
                 select(case((User.active, "true"), else_="false"))
-                .where(User.id == PushedUser.user_id)
+                .where(User.id == PushedUser.user_id, PushedUser.says_active)
                 .correlate(PushedUser)
                 .scalar_subquery()
             )
@@ -198,7 +198,9 @@ class Columns:
                 select(Membership.group_id),
                 {
                     "value": column_of(Membership.member_id),
-                    "type": case((Membership.user_id.is_not(None), "user"), else_="group"),
+                    "type": case(
+                        (Membership.user_id.is_not(None), "user"), (Membership.subgroup_id.is_not(None), "group")
+                    ),
                 },
             )
         return JsonEntries(self.dialect, self.entity.keys, path)

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
 
+LONGEST_MEMBER = 128  # characters; our own ids have 24
+
 _BATCH = 500  # ids of one statement: below the limits of every database
 
 
@@ -92,7 +94,8 @@ def people(session: Session, group_id: str) -> set[str]:
 def apply(session: Session, connection_id: str, group: PushedGroup, change: Change) -> set[str]:
     """Make the change; answers the ids of all whose membership changed. Adding a member twice changes nothing.
 
-    Raises ``InvalidValueException`` for a new member that is no user or group of this connection.
+    A member that is no user or group of this connection is kept as it was sent, and means nothing here (RFC 7643 4.2
+    does not say that it has to be one). Raises ``InvalidValueException`` for one that is too long, or the group itself.
     """
     here = _present(session, group.id, None if change.only else {*change.add, *change.remove})
     new = [member for member in change.add if member not in here]
@@ -102,8 +105,8 @@ def apply(session: Session, connection_id: str, group: PushedGroup, change: Chan
     users = _known(session, connection_id, PushedUser, new)
     groups = _known(session, connection_id, PushedGroup, [member for member in new if member not in users])
     for member in new:
-        if (member not in users and member not in groups) or member == group.id:
-            raise InvalidValueException(detail=f"The member {member[:64]!r} is no user or group of this connection")
+        if len(member) > LONGEST_MEMBER or member == group.id:
+            raise InvalidValueException(detail=f"{member[:64]!r} cannot be a member of this group")
     session.add_all(
         Membership(
             organization_id=group.organization_id,

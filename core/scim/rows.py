@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from core.scim.resources import GROUP, USER, Document, attributes, model_named
 from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
-from core.store.tables import User
 
 
 def version(row: PushedUser | PushedGroup) -> str:
@@ -21,18 +20,18 @@ def version(row: PushedUser | PushedGroup) -> str:
 
 
 def users(
-    session: Session, found: Sequence[PushedUser], base_url: str, parameters: ResponseParameters[Any] | None
+    session: Session,
+    found: Sequence[tuple[PushedUser, bool]],
+    base_url: str,
+    parameters: ResponseParameters[Any] | None,
 ) -> list[Resource[Any]]:
-    """The users of these rows, in their order."""
-    ids = [row.user_id for row in found]
-    active = {row.id: row.active for row in session.execute(select(User.id, User.active).where(User.id.in_(ids)))}
-    groups = _groups_of(session, ids, base_url) if wants(parameters, "groups") else {}
-    return [
-        _resource(
-            USER, row.user_id, row, {"active": active[row.user_id], "groups": groups.get(row.user_id), **row.resource}
-        )
-        for row in found
-    ]
+    """The users of these rows, each with whether the account is active, in their order."""
+    in_groups = _groups_of(session, [row.user_id for row, _ in found], base_url) if wants(parameters, "groups") else {}
+    resources = []
+    for row, active in found:
+        kept_elsewhere = {"active": active if row.says_active else None, "groups": in_groups.get(row.user_id)}
+        resources.append(_resource(USER, row.user_id, row, {**row.resource, **kept_elsewhere}))
+    return resources
 
 
 def groups(
@@ -90,19 +89,17 @@ def _members_of(session: Session, group_ids: Sequence[str], base_url: str) -> di
     assert member
     reference = next(each.field for each in attributes(member).values() if each.name == "$ref")
     found: dict[str, list[Any]] = defaultdict(list)
-    for group_id, member_id, user_id, display in session.execute(
-        select(Membership.group_id, Membership.member_id, Membership.user_id, Membership.display)
-        .where(Membership.group_id.in_(group_ids))
-        .order_by(Membership.group_id, Membership.member_id)
+    for row in session.scalars(
+        select(Membership).where(Membership.group_id.in_(group_ids)).order_by(Membership.group_id, Membership.member_id)
     ):
-        kind = USER if user_id else GROUP
+        kind = USER if row.user_id else GROUP if row.subgroup_id else None
         values: dict[str, Any] = {
-            "value": member_id,
-            reference: _reference(base_url, f"{kind}s", member_id),
+            "value": row.member_id,
+            reference: _reference(base_url, f"{kind}s", row.member_id) if kind else None,
             "type": kind,
-            "display": display,
+            "display": row.display,
         }
-        found[group_id].append(member.model_construct(**values))
+        found[row.group_id].append(member.model_construct(**values))
     return found
 
 

@@ -52,6 +52,14 @@ class Service(ScimService):
         with PATCHING:
             return super().apply_patch(current, patch_op, conditions)
 
+    def apply_replacement(
+        self, current: Resource[Any], replacement: Resource[Any], conditions: Conditions
+    ) -> Resource[Any] | None:
+        """See :class:`ScimService`. A PUT that does not mention ``active`` gives nobody access back."""
+        if getattr(replacement, "active", True) is None:
+            replacement.__dict__["active"] = current.__dict__.get("active")
+        return super().apply_replacement(current, replacement, conditions)
+
     def patch_response(
         self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
     ) -> ScimResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from scim2_models import (
     NotFoundException,
@@ -39,6 +39,7 @@ from core.store.tokens import new_id
 _ID = re.compile(r"[0-9a-f]{24}")
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Query = Select[*tuple[Any, ...]]
 
 
@@ -76,8 +77,7 @@ class Storage(ScimStorage):
     ) -> Resource[Any]:
         """See :class:`ScimStorage`."""
         if resource_type.name == USER:
-            row = self._user_row(resource_id)
-            return rows.users(self.session, [row], self.base_url, response_parameters)[0]
+            return rows.users(self.session, [self._user_row(resource_id)], self.base_url, response_parameters)[0]
         return rows.groups(self.session, [self.group_row(resource_id)], self.base_url, response_parameters)[0]
 
     def search(
@@ -131,19 +131,26 @@ class Storage(ScimStorage):
 
     def group_row(self, resource_id: str) -> PushedGroup:
         """The row of a group. Raises ``NotFoundException``."""
-        return self._row(GROUP, PushedGroup, PushedGroup.id == resource_id, resource_id)
-
-    def _user_row(self, resource_id: str) -> PushedUser:
-        return self._row(USER, PushedUser, PushedUser.user_id == resource_id, resource_id)
-
-    def _row(self, kind: str, entity: type[T], has_id: ColumnElement[bool], resource_id: str) -> T:
-        query = select(entity).where(has_id, Columns(kind, self.dialect, self.connection_id).owned)
-        if self.for_update:
-            query = query.with_for_update().execution_options(populate_existing=True)
+        owned = (PushedGroup.id == resource_id, PushedGroup.connection_id == self.connection_id)
+        query = self._locked(select(PushedGroup).where(*owned), PushedGroup)
         row = self.session.scalar(query) if _ID.fullmatch(resource_id) else None
         if row is None:
-            raise NotFoundException(detail=f"There is no {kind} {resource_id[:64]!r}")
+            raise _not_found(GROUP, resource_id)
         return row
+
+    def _user_row(self, resource_id: str) -> tuple[PushedUser, bool]:
+        owned = (PushedUser.user_id == resource_id, PushedUser.connection_id == self.connection_id)
+        query = select(PushedUser, User.active).join(User, User.id == PushedUser.user_id).where(*owned)
+        locked = self._locked(query, PushedUser)
+        row = self.session.execute(locked).one_or_none() if _ID.fullmatch(resource_id) else None
+        if row is None:
+            raise _not_found(USER, resource_id)
+        return row[0], row[1]
+
+    def _locked(self, query: Select[*Ts], entity: type[PushedUser | PushedGroup]) -> Select[*Ts]:
+        if not self.for_update:
+            return query
+        return query.with_for_update(of=entity).execution_options(populate_existing=True)
 
     def _create_user(self, resource: Resource[Any]) -> str:
         model = model_named(USER)
@@ -163,6 +170,7 @@ class Storage(ScimStorage):
             created_at=now,
             changed_at=now,
             version=1,
+            says_active=True,
         )
         self.session.add(row)
         self.session.flush()
@@ -170,13 +178,14 @@ class Storage(ScimStorage):
         return user.id
 
     def _update_user(self, resource_id: str, resource: Resource[Any], expected_version: str | None) -> None:
-        row = self._user_row(resource_id)
+        row, _ = self._user_row(resource_id)
         _check_version(row, expected_version)
         document = document_of(resource, "active", "groups")
         keys = keys_of(model_named(USER), document)
         new_emails = keys.get("emails") != row.keys.get("emails")
         row.user_name_key, row.external_id = keys["userName"], keys.get("externalId")
         row.resource, row.keys = document, keys
+        row.says_active = getattr(resource, "active", None) is not None
         _changed(row)
         self.session.flush()
         if new_emails:
@@ -187,7 +196,7 @@ class Storage(ScimStorage):
         self.session.flush()
 
     def _remove_user(self, resource_id: str, expected_version: str | None) -> None:
-        row = self._user_row(resource_id)
+        row, _ = self._user_row(resource_id)
         _check_version(row, expected_version)
         external_id = row.external_id
         self.session.execute(delete(Membership).where(Membership.user_id == resource_id))
@@ -271,7 +280,9 @@ class Storage(ScimStorage):
                     return write()
             except IntegrityError:
                 if last:
-                    raise UniquenessException(detail="Another resource has this value already") from None
+                    raise UniquenessException(
+                        detail="Another resource has this userName, externalId or e-mail address"
+                    ) from None
         raise AssertionError("unreachable")  # the loop returns or raises
 
     # -- queries -----------------------------------------------------------------------------------------------------
@@ -346,13 +357,18 @@ class Storage(ScimStorage):
         group_ids = [row.id for row in found if row.kind == GROUP]
         resources: list[Resource[Any]] = []
         if user_ids:
-            people = self.session.scalars(select(PushedUser).where(PushedUser.user_id.in_(user_ids))).all()
-            resources += rows.users(self.session, people, self.base_url, request)
+            query = select(PushedUser, User.active).join(User, User.id == PushedUser.user_id)
+            people = self.session.execute(query.where(PushedUser.user_id.in_(user_ids)))
+            resources += rows.users(self.session, [(row, active) for row, active in people], self.base_url, request)
         if group_ids:
             groups = self.session.scalars(select(PushedGroup).where(PushedGroup.id.in_(group_ids))).all()
             resources += rows.groups(self.session, groups, self.base_url, request)
         loaded = {str(resource.id): resource for resource in resources}
         return [loaded[row.id] for row in found]
+
+
+def _not_found(kind: str, resource_id: str) -> NotFoundException:
+    return NotFoundException(detail=f"There is no {kind} {resource_id[:64]!r}")
 
 
 def _check_version(row: PushedUser | PushedGroup, expected: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from core.store.database import Database
+from core.store.provisioning_tables import ProvisioningToken
 from core.store.tables import Connection, OneTimeLink, Organization, SignInSession, User
 from core.store.tokens import hashed
 
@@ -34,6 +35,21 @@ def of_connection(database: Database, connection_id: str) -> str | None:
     """The organization of a connection."""
     with database.looking_up() as session:
         return session.scalar(select(Connection.organization_id).where(Connection.id == connection_id))
+
+
+def opened_by_tokens(database: Database, connection_id: str) -> list[tuple[Connection, ProvisioningToken]]:
+    """A connection with each of its bearer tokens that was not revoked: two at most, and none for an unknown id."""
+    with database.looking_up() as session:
+        found = session.execute(
+            select(Connection, ProvisioningToken)
+            .join(ProvisioningToken, ProvisioningToken.connection_id == Connection.id)
+            .where(
+                Connection.id == connection_id,
+                ProvisioningToken.slot.is_not(None),
+                ProvisioningToken.revoked_at.is_(None),
+            )
+        )
+        return [(connection, token) for connection, token in found]
 
 
 def of_session(database: Database, token: str) -> str | None:

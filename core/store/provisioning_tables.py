@@ -39,7 +39,9 @@ Index("users_user_name", User.organization_id, User.user_name)
 
 
 class PushedUser(Owned):
-    """A person whom a connection pushed, and owns. ``version`` counts changes and is the ETag."""
+    """A person whom a connection pushed, and owns. ``version`` counts changes and is the ETag. ``says_active``: the
+    resource has the attribute ``active``; a directory may take it away, which changes nobody's access.
+    """
 
     __tablename__ = "scim_users"
     __table_args__ = (
@@ -54,6 +56,7 @@ class PushedUser(Owned):
     external_id: Mapped[str | None] = mapped_column(Key)
     resource: Mapped[dict[str, Any]] = mapped_column(JSON)
     keys: Mapped[dict[str, Any]] = mapped_column(Document)
+    says_active: Mapped[bool] = mapped_column(default=True)
     role_by_rule: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
@@ -97,12 +100,14 @@ class PushedGroup(Owned):
 
 
 class Membership(Owned):
-    """A member of a pushed group: a person (``user_id``) or another group (``subgroup_id``), of the same connection."""
+    """A member of a pushed group: a person (``user_id``) or another group (``subgroup_id``) of the same connection. One
+    that is neither is kept as the directory sent it, and means nothing here.
+    """
 
     __tablename__ = "scim_members"
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"))
     group_id: Mapped[str] = mapped_column(ForeignKey("scim_groups.id"), primary_key=True)
-    member_id: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)
+    member_id: Mapped[str] = mapped_column(String(128), primary_key=True, index=True)
     user_id: Mapped[str | None] = mapped_column(ForeignKey("scim_users.user_id"), index=True)
     subgroup_id: Mapped[str | None] = mapped_column(ForeignKey("scim_groups.id"), index=True)
     display: Mapped[str | None] = mapped_column(String(512))

@@ -131,8 +131,15 @@ def new_directory(services: Services) -> Directory:
                 changed_at=now,
             )
         )
-    admin = Actor("maya", organization_id, organization_id, "Northwind", "Maya Okafor", "", "maya", Role.ADMIN)
+    return directory_of(
+        services, Actor("maya", organization_id, organization_id, "Northwind", "Maya Okafor", "", "maya", Role.ADMIN)
+    )
+
+
+def directory_of(services: Services, admin: Actor) -> Directory:
+    """The directory of an organization whose Amazon AWS connection is active, with a new token."""
     token = scim_tokens.create_token(services, admin, PLUGIN).secret
     app = Starlette(routes=scim.routes)
     app.state.services = services
-    return Directory(services, organization_id, admin, connection, token, app)
+    connection = connection_id(admin.organization_id, PLUGIN)
+    return Directory(services, admin.organization_id, admin, connection, token, app)

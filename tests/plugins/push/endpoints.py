@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from core.flows.scim_tokens import create_token
 from core.testing.identity_provider import IdentityProvider
+from core.web import scim
 from tests.serving import HOST, serving
 from tests.website import SIGN_IN_URL, running
 
@@ -97,6 +98,7 @@ def reference() -> Iterator[Endpoint]:
 def product(folder: Path) -> Iterator[Endpoint]:
     """SiQ itself, with its data in ``folder`` and Amazon AWS activated."""
     with running(folder) as site:
+        site.app.router.routes.extend(scim.routes)
         activated = site.activate(IdentityProvider.create(SIGN_IN_URL))
         yield Endpoint(activated.site.scim_base_url, create_token(site.services, site.actor, "aws_sso").secret)
 

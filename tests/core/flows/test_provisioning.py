@@ -1,0 +1,311 @@
+"""Tokens, the record of requests, groups that give roles, and people who are pushed and sign in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import clock
+from core.errors import Conflict, Forbidden, NotFound
+from core.flows import organizations, provisioning, scim_requests
+from core.flows.actors import Actor
+from core.flows.provisioning import RoleRule
+from core.flows.services import Services
+from core.flows.sessions import current_actor
+from core.flows.sign_in import SignInFailed
+from core.refusals import PERSON_INACTIVE, PERSON_UNKNOWN
+from core.store.provisioning_tables import ProvisioningToken, PushedUser
+from core.store.tables import AuditEntry, Connection, LinkedIdentity, Organization, Role, User
+from tests.core.flows.conftest import Browser
+from tests.core.scim.conftest import PLUGIN, Directory, directory_of
+
+
+@pytest.fixture
+def directory(services: Services, admin: Actor, browser: Browser) -> Directory:
+    """The directory of the connection that ``browser`` signs in through."""
+    assert browser.activated.connection_id
+    return directory_of(services, admin)
+
+
+def user_of(directory: Directory, user_id: str) -> User:
+    with directory.services.database.reading(directory.organization_id) as session:
+        return session.get_one(User, user_id)
+
+
+def events(directory: Directory) -> list[str]:
+    with directory.services.database.reading(directory.organization_id) as session:
+        return list(session.scalars(select(AuditEntry.event).order_by(AuditEntry.id)))
+
+
+class TestTokens:
+    def test_a_token_is_shown_once_and_kept_as_a_hash(self, directory: Directory) -> None:
+        assert directory.token.startswith("siq_scim_")
+        with directory.services.database.reading(directory.organization_id) as session:
+            (row,) = session.scalars(select(ProvisioningToken))
+        assert directory.token not in str(vars(row))
+        assert row.ending == directory.token[-4:]
+
+    def test_two_are_live_at_once_and_a_third_is_refused(self, directory: Directory) -> None:
+        second = provisioning.create_token(directory.services, directory.admin, PLUGIN)
+        with pytest.raises(Conflict, match="Two tokens"):
+            provisioning.create_token(directory.services, directory.admin, PLUGIN)
+        for token in (directory.token, second.secret):
+            assert replace(directory, token=token).send("GET", "/Users").status_code == 200
+
+    def test_a_rotation_states_when_the_old_one_ends_and_it_does(self, directory: Directory) -> None:
+        (old,) = provisioning.provisioning(directory.services, directory.admin, PLUGIN).tokens
+        rotated = provisioning.rotate_token(directory.services, directory.admin, PLUGIN, old.id)
+        assert rotated.replaces
+        assert rotated.replaces.state == "ending"
+        assert timedelta(hours=23) < rotated.replaces.ends_at - clock.now() < timedelta(hours=25)
+        renewed = replace(directory, token=rotated.secret)
+        assert directory.send("GET", "/Users").status_code == renewed.send("GET", "/Users").status_code == 200
+        with clock.moved_by(timedelta(hours=25)):
+            assert directory.send("GET", "/Users").status_code == 401
+            assert renewed.send("GET", "/Users").status_code == 200
+            provisioning.create_token(directory.services, directory.admin, PLUGIN)
+
+    def test_a_revoked_token_opens_nothing_and_makes_room(self, directory: Directory) -> None:
+        (token,) = provisioning.provisioning(directory.services, directory.admin, PLUGIN).tokens
+        provisioning.revoke_token(directory.services, directory.admin, PLUGIN, token.id)
+        assert directory.send("GET", "/Users").status_code == 401
+        with pytest.raises(NotFound):
+            provisioning.revoke_token(directory.services, directory.admin, PLUGIN, token.id)
+        for _ in range(2):
+            provisioning.create_token(directory.services, directory.admin, PLUGIN)
+
+    def test_it_expires(self, directory: Directory) -> None:
+        with clock.moved_by(timedelta(days=366)):
+            assert directory.send("GET", "/Users").status_code == 401
+
+    def test_its_last_use_is_known_by_time_and_address(self, directory: Directory) -> None:
+        directory.send("GET", "/Users")
+        (token,) = provisioning.provisioning(directory.services, directory.admin, PLUGIN).tokens
+        assert token.last_used_address == "127.0.0.1"
+        assert token.last_used_at
+
+    def test_wrong_ones_are_throttled_and_the_right_one_is_not(self, directory: Directory) -> None:
+        wrong = replace(directory, token="siq_scim_wrong")
+        statuses = [wrong.send("GET", "/Users").status_code for _ in range(62)]
+        assert (statuses[0], statuses[-1]) == (401, 429)
+        assert int(wrong.send("GET", "/Users").headers["retry-after"]) > 0
+        assert directory.send("GET", "/Users").status_code == 200
+
+    def test_only_people_who_manage_integrations_make_them(self, directory: Directory) -> None:
+        viewer = replace(directory.admin, role=Role.VIEWER)
+        with pytest.raises(Forbidden):
+            provisioning.create_token(directory.services, viewer, PLUGIN)
+
+    def test_a_plugin_that_takes_no_directory_has_none(self, directory: Directory) -> None:
+        with pytest.raises(NotFound):
+            provisioning.create_token(directory.services, directory.admin, "nosuch")
+
+
+class TestRecord:
+    def test_says_that_it_waits_until_the_first_request(self, directory: Directory) -> None:
+        view = provisioning.provisioning(directory.services, directory.admin, PLUGIN)
+        assert (view.waiting, view.people, view.groups, view.requests) == (True, 0, 0, ())
+        user = directory.push("ada@example.test")
+        directory.group("Everyone", user["id"])
+        view = provisioning.provisioning(directory.services, directory.admin, PLUGIN)
+        assert (view.waiting, view.people, view.groups, view.group_names) == (False, 1, 1, ("Everyone",))
+        assert view.last_sync
+        assert view.base_url.endswith(f"/scim/v2/{directory.connection_id}")
+
+    def test_holds_what_was_asked_and_why_it_was_refused(self, directory: Directory) -> None:
+        directory.push("ada@example.test")
+        directory.send("POST", "/Users", {"userName": "ada@example.test", "password": "correct horse"})
+        newest = provisioning.provisioning(directory.services, directory.admin, PLUGIN).requests[0]
+        assert (newest.method, newest.path, newest.status, newest.ok) == ("POST", "/Users", 409, False)
+        assert (newest.scim_type, newest.who, newest.reason) == (
+            "uniqueness",
+            "ada@example.test",
+            "Another resource has this userName, externalId or e-mail address",
+        )
+        assert "correct horse" not in newest.body
+        assert newest.milliseconds > 0
+
+    def test_is_searched_by_person(self, directory: Directory) -> None:
+        ada = directory.push("ada@example.test")
+        directory.push("grace@example.test")
+        directory.get(f"/Users/{ada['id']}")
+        directory.get("/Users", filter='userName eq "ada@example.test"')
+        for query, count in (("ada@", 3), (ada["id"], 2), ("grace", 1), ("nobody", 0)):
+            found = provisioning.provisioning(directory.services, directory.admin, PLUGIN, query).requests
+            assert len(found) == count, query
+
+    def test_is_bounded(self, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(scim_requests, "MOST", 3)
+        for _ in range(5):
+            directory.get("/Users")
+        assert scim_requests.prune(directory.services) == 2
+        assert len(provisioning.provisioning(directory.services, directory.admin, PLUGIN).requests) == 3
+
+
+class TestSignIn:
+    def test_a_pushed_person_who_signs_in_is_the_same_user(self, directory: Directory, browser: Browser) -> None:
+        pushed = directory.push(
+            "ada@example.test", name={"givenName": "Ada"}, emails=[{"value": "lovelace@example.test"}]
+        )
+        signed_in = browser.deliver(browser.mint(subject="ada@example.test"))
+        actor = current_actor(directory.services, signed_in.session.token)
+        assert actor
+        assert (actor.user_id, actor.email) == (pushed["id"], "lovelace@example.test")
+
+    def test_a_person_who_signed_in_and_is_pushed_is_the_same_user(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        signed_in = browser.deliver(browser.mint(subject="ada@example.test"))
+        actor = current_actor(directory.services, signed_in.session.token)
+        pushed = directory.push("Ada@Example.test", externalId="g-1")
+        assert actor
+        assert pushed["id"] == actor.user_id
+        assert "provisioning.user_adopted" in events(directory)
+        assert current_actor(directory.services, signed_in.session.token)
+
+    def test_the_external_id_names_the_person_before_the_user_name_does(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        by_id = directory.push("ada", externalId="nameid-1")
+        signed_in = browser.deliver(browser.mint(subject="nameid-1", attributes={"email": ["x@example.test"]}))
+        actor = current_actor(directory.services, signed_in.session.token)
+        assert actor
+        assert actor.user_id == by_id["id"]
+
+    def test_a_user_name_that_was_given_to_somebody_else_is_theirs(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        first = directory.push("ada@example.test")
+        browser.deliver(browser.mint(subject="ada@example.test"))
+        directory.patch(f"/Users/{first['id']}", {"op": "replace", "path": "userName", "value": "ada.old@example.test"})
+        second = directory.push("ada@example.test")
+        signed_in = browser.deliver(
+            browser.mint(subject="ada@example.test", attributes={"email": ["new@example.test"]})
+        )
+        actor = current_actor(directory.services, signed_in.session.token)
+        assert actor
+        assert actor.user_id == second["id"] != first["id"]
+
+    def test_a_deactivated_person_is_refused_with_the_code_of_that(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        user = directory.push("ada@example.test", active=False)
+        with pytest.raises(SignInFailed) as refused:
+            browser.deliver(browser.mint(subject="ada@example.test"))
+        assert refused.value.refusal is PERSON_INACTIVE
+        assert user["active"] is False
+
+    def test_nobody_else_gets_an_account_where_that_is_switched_off(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        provisioning.set_create_at_sign_in(directory.services, directory.admin, PLUGIN, on=False)
+        directory.push("ada@example.test")
+        browser.deliver(browser.mint(subject="ada@example.test"))
+        with pytest.raises(SignInFailed) as refused:
+            browser.deliver(browser.mint(subject="eve@example.test"))
+        assert refused.value.refusal is PERSON_UNKNOWN
+
+    def test_what_the_directory_says_is_not_overwritten_by_an_assertion(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        user = directory.push("ada@example.test", displayName="Ada Lovelace")
+        browser.deliver(browser.mint(subject="ada@example.test", attributes={"name": ["Somebody Else"]}))
+        assert user_of(directory, user["id"]).display_name == "Ada Lovelace"
+
+
+class TestAdoption:
+    def test_an_administrator_by_address_keeps_role_and_password(
+        self, directory: Directory, organization: Organization
+    ) -> None:
+        made = organizations.create_admin(directory.services, organization, "grace@example.test", "Grace", "a hash")
+        pushed = directory.push("g.hopper", emails=[{"value": "Grace@example.test", "primary": True}])
+        user = user_of(directory, made.id)
+        assert pushed["id"] == made.id
+        assert (user.role, user.password_hash, user.user_name) == (Role.ADMIN, "a hash", "g.hopper")
+
+    def test_what_another_connection_owns_is_a_409(self, directory: Directory) -> None:
+        now = clock.now()
+        with directory.services.database.writing(directory.organization_id) as session:
+            other = Connection(
+                id="c-other",
+                organization_id=directory.organization_id,
+                plugin_id="other",
+                created_at=now,
+                changed_at=now,
+            )
+            session.add(other)
+            session.flush()
+            session.add(
+                User(
+                    id="u-other",
+                    organization_id=directory.organization_id,
+                    email="ada@example.test",
+                    email_key="ada@example.test",
+                    user_name="ada",
+                    source_connection_id="c-other",
+                    created_at=now,
+                )
+            )
+        answer = directory.send("POST", "/Users", {"userName": "a", "emails": [{"value": "ada@example.test"}]})
+        assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
+
+    def test_two_people_cannot_have_one_address(self, directory: Directory) -> None:
+        directory.push("ada", emails=[{"value": "ada@example.test"}])
+        other = directory.push("grace")
+        body = {"op": "add", "path": "emails", "value": [{"value": "ADA@example.test"}]}
+        answer = directory.patch(f"/Users/{other['id']}", body)
+        assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
+        assert "emails" not in directory.get(f"/Users/{other['id']}")
+
+
+class TestRoles:
+    RULES = (RoleRule("siq admins", Role.ADMIN), RoleRule("IT", Role.IT), RoleRule("Nobody", Role.BOOKING_MANAGER))
+
+    def test_the_first_rule_that_matches_wins_and_is_kept_up(self, directory: Directory) -> None:
+        ada, grace = (directory.push(f"{name}@example.test")["id"] for name in ("ada", "grace"))
+        admins, it = directory.group("SiQ Admins", ada), directory.group("IT", ada, grace)
+        assert provisioning.set_rules(directory.services, directory.admin, PLUGIN, self.RULES) == 2
+        assert [user_of(directory, one).role for one in (ada, grace)] == [Role.ADMIN, Role.IT]
+        directory.patch(f"/Groups/{admins['id']}", {"op": "remove", "path": f'members[value eq "{ada}"]'})
+        assert user_of(directory, ada).role is Role.IT
+        directory.send("DELETE", f"/Groups/{it['id']}")
+        assert [user_of(directory, one).role for one in (ada, grace)] == [Role.VIEWER, Role.VIEWER]
+        directory.patch(f"/Groups/{admins['id']}", {"op": "add", "path": "members", "value": [{"value": grace}]})
+        assert user_of(directory, grace).role is Role.ADMIN
+        directory.patch(f"/Groups/{admins['id']}", {"op": "replace", "path": "displayName", "value": "Nobody"})
+        assert user_of(directory, grace).role is Role.BOOKING_MANAGER
+
+    def test_a_preview_says_what_would_happen_and_does_not_do_it(self, directory: Directory) -> None:
+        ada = directory.push("ada@example.test", displayName="Ada")["id"]
+        directory.group("IT", ada)
+        preview = provisioning.preview_rules(directory.services, directory.admin, PLUGIN, self.RULES)
+        assert [(one.group_exists, one.people) for one in preview.effects] == [(False, 0), (True, 1), (False, 0)]
+        assert (preview.people, preview.changes) == (1, (("Ada", "Viewer", "IT"),))
+        assert user_of(directory, ada).role is Role.VIEWER
+        assert provisioning.provisioning(directory.services, directory.admin, PLUGIN).rules == ()
+
+    def test_no_rule_takes_the_role_of_an_admin_who_was_made_by_hand(
+        self, directory: Directory, organization: Organization
+    ) -> None:
+        made = organizations.create_admin(directory.services, organization, "grace@example.test", "Grace")
+        directory.push("grace@example.test")
+        directory.group("IT", made.id)
+        provisioning.set_rules(directory.services, directory.admin, PLUGIN, self.RULES)
+        assert user_of(directory, made.id).role is Role.ADMIN
+
+    def test_only_an_admin_writes_them(self, directory: Directory) -> None:
+        it = replace(directory.admin, role=Role.IT)
+        with pytest.raises(Forbidden):
+            provisioning.set_rules(directory.services, it, PLUGIN, self.RULES)
+        with pytest.raises(Forbidden):
+            provisioning.preview_rules(directory.services, it, PLUGIN, self.RULES)
+
+
+def test_a_pushed_person_has_an_account_and_no_second_row(directory: Directory) -> None:
+    user = directory.push("ada@example.test")
+    with directory.services.database.reading(directory.organization_id) as session:
+        assert session.get_one(PushedUser, user["id"]).user_name_key == "ada@example.test"
+        assert session.scalars(select(LinkedIdentity)).all() == []
