@@ -10,7 +10,7 @@ demo: $(READY)  ## start SiQ, a sample organization and the practice AWS identit
 	@$(BIN)/siq demo
 
 test: $(READY)  ## run the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -rs
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 check: $(READY)  ## style, types and the one-way imports
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from scim2_models import Meta, Resource, ResponseParameters
+from scim2_models import BaseModel, Meta, Resource, ResponseParameters
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -35,15 +35,24 @@ def users(
 
 
 def groups(
-    session: Session, found: Sequence[PushedGroup], base_url: str, parameters: ResponseParameters[Any] | None
+    session: Session,
+    found: Sequence[PushedGroup],
+    base_url: str,
+    parameters: ResponseParameters[Any] | None,
+    *,
+    plain: bool = False,
 ) -> list[Resource[Any]]:
-    """The groups of these rows, in their order."""
+    """The groups of these rows, in their order. ``plain``: members are the JSON of an answer, not models."""
     resources = [_resource(GROUP, row.id, row, row.resource) for row in found]
     if wants(parameters, "members"):
         members = _members_of(session, [row.id for row in found], base_url)
+        model, reference = _member_model()
         for resource in resources:
-            # Past validation: it would take a second for a group of 100,000 whose rows were checked when written.
-            resource.__dict__["members"] = members.get(str(resource.id))
+            entries: list[Any] | None = members.get(str(resource.id))
+            if entries and not plain:
+                # Past validation: the rows were checked when they were written, and a group may have 10,000.
+                entries = [model.model_construct(**{reference: entry.pop("$ref", None)}, **entry) for entry in entries]
+            resource.__dict__["members"] = entries
     return resources
 
 
@@ -84,23 +93,34 @@ def _groups_of(session: Session, user_ids: Sequence[str], base_url: str) -> dict
     return found
 
 
-def _members_of(session: Session, group_ids: Sequence[str], base_url: str) -> dict[str, list[Any]]:
-    member = attributes(model_named(GROUP))["members"].model
-    assert member
-    reference = next(each.field for each in attributes(member).values() if each.name == "$ref")
-    found: dict[str, list[Any]] = defaultdict(list)
-    for row in session.scalars(
-        select(Membership).where(Membership.group_id.in_(group_ids)).order_by(Membership.group_id, Membership.member_id)
+def _members_of(session: Session, group_ids: Sequence[str], base_url: str) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = defaultdict(list)
+    columns = (
+        Membership.group_id,
+        Membership.member_id,
+        Membership.user_id,
+        Membership.subgroup_id,
+        Membership.display,
+    )
+    query = select(*columns).where(Membership.group_id.in_(group_ids))
+    for group_id, member_id, user_id, subgroup_id, display in session.execute(
+        query.order_by(Membership.group_id, Membership.member_id)
     ):
-        kind = USER if row.user_id else GROUP if row.subgroup_id else None
-        values: dict[str, Any] = {
-            "value": row.member_id,
-            reference: _reference(base_url, f"{kind}s", row.member_id) if kind else None,
-            "type": kind,
-            "display": row.display,
-        }
-        found[row.group_id].append(member.model_construct(**values))
+        member: Document = {"value": member_id}
+        if user_id or subgroup_id:
+            member["type"] = USER if user_id else GROUP
+            member["$ref"] = _reference(base_url, f"{member['type']}s", member_id)
+        if display:
+            member["display"] = display
+        found[group_id].append(member)
     return found
+
+
+def _member_model() -> tuple[type[BaseModel], str]:
+    """The model of a member, and the Python name of its ``$ref``."""
+    model = attributes(model_named(GROUP))["members"].model
+    assert model
+    return model, next(each.field for each in attributes(model).values() if each.name == "$ref")
 
 
 def _reference(base_url: str, endpoint: str, resource_id: str) -> str:

@@ -6,6 +6,7 @@ written into the answer without a model for each: a group of 10,000 is usual.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -97,6 +98,8 @@ class Service(ScimService):
 
 
 def _member(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, dict):
+        return entry
     member = attributes(model_named(GROUP))["members"].model
     assert member
     values = entry.__dict__
@@ -109,6 +112,7 @@ class Handler(ScimHandler):
     def __init__(self, service: Service, storage: Storage) -> None:
         super().__init__(service, storage)
         self.ours = storage
+        self.asked: Mapping[str, str] = {}
 
     def answer(self, request: ScimRequest) -> ScimResponse:
         """The response to a request, an error too: a SCIM body with status and scimType (RFC 7644 3.12).
@@ -116,6 +120,7 @@ class Handler(ScimHandler):
         Raises whatever is not the client's mistake.
         """
         try:
+            self.asked = request.query
             return self.handle(self._checked(request))
         except SCIMException as refused:
             return self.service.error_response(refused)
@@ -144,4 +149,5 @@ class Handler(ScimHandler):
         group = self.ours.group_row(resource_id)
         conditions.check(version(group), "PATCH")
         self.ours.change_members(group, change)
-        return self.ours.get(resource_type, resource_id)
+        wanted = self.service.read_response_parameters(resource_type, self.asked)
+        return self.ours.get(resource_type, resource_id, response_parameters=wanted)

@@ -78,7 +78,10 @@ class Storage(ScimStorage):
         """See :class:`ScimStorage`."""
         if resource_type.name == USER:
             return rows.users(self.session, [self._user_row(resource_id)], self.base_url, response_parameters)[0]
-        return rows.groups(self.session, [self.group_row(resource_id)], self.base_url, response_parameters)[0]
+        some = response_parameters and (response_parameters.attributes or response_parameters.excluded_attributes)
+        plain = response_parameters is not None and not some  # nobody but the answer reads it
+        group = self.group_row(resource_id)
+        return rows.groups(self.session, [group], self.base_url, response_parameters, plain=plain)[0]
 
     def search(
         self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None

@@ -10,8 +10,6 @@ import pytest
 from core.testing.identity_provider import IdentityProvider
 from tests.end_to_end.product import Connection, Product, begin, deliver, signed_in_as, words
 
-pytestmark = pytest.mark.xdist_group("refusals")
-
 
 def test_a_person_signs_in_after_two_commands(siq: Product, client: httpx.Client, tmp_path: Path) -> None:
     provider = IdentityProvider.create("http://127.0.0.1:9/saml/assertion/commands")

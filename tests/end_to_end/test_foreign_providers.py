@@ -19,8 +19,6 @@ SIGNED: tuple[Sign, ...] = ("assertion", "response", "both")
 
 Connect = Callable[[Literal["accept", "bounce", "refuse"]], Connection]
 
-pytestmark = pytest.mark.xdist_group("foreign providers")
-
 
 @pytest.fixture(scope="module")
 def connect(siq: Product, peer: Peer) -> Connect:

@@ -25,8 +25,6 @@ PICTURE_SIZE: ViewportSize = {"width": 1180, "height": 780}
 PRIYA = PEOPLE["priya.raman@northwind.example"]
 ZOE = PEOPLE["zoe.oconnor@northwind.example"]
 
-pytestmark = pytest.mark.xdist_group("practice story")
-
 
 @pytest.fixture(scope="module")
 def practice() -> Iterator[Practice]:

@@ -19,8 +19,6 @@ from tests.end_to_end.product import Connection, Product, assert_refused, begin,
 ELSEWHERE = "https://elsewhere.example.test/acs"
 ADA = "ada@example.test"
 
-pytestmark = pytest.mark.xdist_group("refusals")
-
 
 @pytest.fixture(scope="module")
 def provider() -> IdentityProvider:

@@ -105,6 +105,14 @@ class TestAnswers:
         without = directory.get("/Users", excludedAttributes="title,meta")["Resources"][0]
         assert {"title", "meta"}.isdisjoint(without)
 
+    def test_a_change_of_members_is_answered_without_them_where_they_are_not_wanted(self, directory: Directory) -> None:
+        group = directory.group("Everyone")
+        body = {"schemas": [PATCH], "Operations": [{"op": "add", "path": "members", "value": [{"value": "u-1"}]}]}
+        query = {"excludedAttributes": "members"}
+        answer = directory.send("PATCH", f"/Groups/{group['id']}", body, params=query).json()
+        assert (answer["displayName"], "members" in answer) == ("Everyone", False)
+        assert directory.get(f"/Groups/{group['id']}", attributes="members.value")["members"] == [{"value": "u-1"}]
+
     def test_are_sorted(self, directory: Directory) -> None:
         for name in ("bob@example.test", "Ada@example.test", "carol@example.test"):
             directory.push(name)

@@ -98,12 +98,10 @@ def test_what_a_reading_session_changes_is_not_kept(services: Services, organiza
 
 
 def test_a_failed_transaction_keeps_nothing(services: Services, organization: Organization) -> None:
+    twice = person(organization.id, "second")
+    twice.email_key = "first@example.test"
     with pytest.raises(IntegrityError), services.database.writing(organization.id) as session:
-        session.add(person(organization.id, "first"))
-        session.flush()
-        twice = person(organization.id, "second")
-        twice.email_key = "first@example.test"
-        session.add(twice)
+        session.add_all([person(organization.id, "first"), twice])
     with services.database.reading(organization.id) as session:
         assert session.scalars(select(User)).all() == []
 

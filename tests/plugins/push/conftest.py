@@ -13,7 +13,7 @@ import pytest
 from plugins.aws_sso.push.handler import Work, run
 from tests.plugins.push import events
 from tests.plugins.push.directory import REGION, STORE, Directory, directory
-from tests.plugins.push.endpoints import Endpoint, Proxy, product, proxy_before, reference
+from tests.plugins.push.endpoints import Endpoint, Proxy, product, proxy_before
 
 
 class PatientClock:
@@ -63,9 +63,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory]:
         yield made
 
 
-@pytest.fixture(params=["reference", "product"])
-def siq(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Endpoint]:
-    with reference() if request.param == "reference" else product(tmp_path) as endpoint:
+@pytest.fixture
+def siq(tmp_path: Path) -> Iterator[Endpoint]:
+    with product(tmp_path) as endpoint:
         yield endpoint
 
 

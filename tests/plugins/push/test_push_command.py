@@ -104,5 +104,6 @@ def test_a_pass_that_is_killed_half_way_is_finished_by_the_next(world: World, ar
     )
 
     summary = json.loads(second.stdout)
-    assert summary["users_created"] == 40 - done
+    assert 0 < summary["users_created"] <= 40 - done  # requests under way at the kill may have arrived after it
+    assert len(world.siq.active()) == 40
     assert len(world.siq.groups()["Everybody"]) == 40

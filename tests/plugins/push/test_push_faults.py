@@ -96,7 +96,7 @@ def test_siq_that_stays_away_is_given_up(world: World) -> None:
     assert summary["outcome"] == "stopped"
     assert "8 attempts: status 503" in summary["why"]
     assert len(world.proxy.requests) == ATTEMPTS
-    assert 5 < sum(world.clock.slept) < 60
+    assert 0 < sum(world.clock.slept) < 60
 
 
 def test_a_pause_longer_than_a_lambda_lives_is_not_slept_through(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 from core.refusals import (
     RESPONSE_SHAPE,
@@ -173,7 +174,8 @@ def prefix_that_means_something_else_inside(good: Good) -> bytes:
 @PARSERS.message(refused(RESPONSE_SHAPE))
 def response_without_a_namespace(good: Good) -> bytes:
     """No namespaces at all: what a reader that ignores them would take."""
-    return f"<Response>{good.xml().partition('<saml2:Assertion')[0][-1:]}</Response>".replace(">>", ">").encode()
+    without = re.sub(r" xmlns:\w+=\"[^\"]*\"", "", good.xml())
+    return re.sub(r"(</?)\w+:", r"\1", without).encode()
 
 
 @PARSERS.message(refused(XML_REFUSED))
