@@ -85,6 +85,20 @@ def active_connection(services: Services, connection: str) -> PreparedConnection
     return prepared
 
 
+def published_site(services: Services, connection: str) -> Site:
+    """What our SAML metadata says of a connection, active or not: it is imported at the provider before activation.
+
+    Raises ``NotFound`` for an unknown id and for a plugin without SAML.
+    """
+    organization_id = directory.of_connection(services.database, connection)
+    if organization_id is not None:
+        with services.database.reading(organization_id) as session:
+            plugin_id = session.scalar(select(Connection.plugin_id).where(Connection.id == connection))
+        if plugin_id and plugin_of(services, plugin_id).form.saml:
+            return site_of(services.settings, connection)
+    raise NotFound("There is no such connection. Check the address.")
+
+
 def _prepare(
     services: Services, organization_id: str, connection: str, plugin_id: str, sealed: bytes
 ) -> PreparedConnection:

@@ -252,7 +252,7 @@ def apply_rules(
 
 def _give(session: Session, pushed: PushedUser, user: User, role: Role | None, by: str) -> bool:
     by_hand = user.role is not Role.VIEWER and not pushed.role_by_rule
-    if (role is None and not pushed.role_by_rule) :
+    if (role is None and not pushed.role_by_rule) or (by_hand and user.role is Role.ADMIN):
         return False
     pushed.role_by_rule = role is not None
     before, user.role = user.role, role or Role.VIEWER

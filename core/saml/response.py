@@ -90,6 +90,8 @@ _LONGEST_FORM_VALUE: Final = 2 * document.MOST_BYTES
 _LONGEST_SUBJECT: Final = 1024
 """Characters; the longest identifiers that SAML defines have 256."""
 _WHITE_SPACE: Final = " \t\r\n"
+_LONGEST_CONFIRMATION: Final = timedelta(days=366)
+"""That an assertion was used has to be remembered as long. Providers write minutes, some the length of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +267,12 @@ def _check_conditions(conditions: Element, expected: Expected, now: datetime) ->
 
 def _check_window(element: Element, expected: Expected, now: datetime, malformed: Refusal) -> None:
     start = _time(element, "NotBefore", malformed)
-    if start is not None and now < start - expected.skew:
+    if start is not None and now + expected.skew < start:  # in this order nothing overflows for the years 1 and 9999
         raise SignInRefused(
             NOT_YET_VALID, f"NotBefore of {_local(element)}", expected=_stamp(start), received=f"{_stamp(now)} here"
         )
     end = _time(element, "NotOnOrAfter", malformed)
-    if end is not None and now >= end + expected.skew:
+    if end is not None and now - expected.skew >= end:
         raise SignInRefused(
             EXPIRED, f"NotOnOrAfter of {_local(element)}", expected=_stamp(end), received=f"{_stamp(now)} here"
         )
@@ -310,6 +312,10 @@ def _bearer(confirmation: Element, expected: Expected, now: datetime) -> _Confir
     end = _time(data, "NotOnOrAfter", CONFIRMATION_MISSING)
     if end is None or "Recipient" not in data.attrib:
         raise SignInRefused(CONFIRMATION_MISSING, "It has no NotOnOrAfter or no Recipient")
+    if end - now > _LONGEST_CONFIRMATION:
+        raise SignInRefused(
+            CONFIRMATION_MISSING, "It is valid for too long", expected="at most a year", received=_stamp(end)
+        )
     _check_window(data, expected, now, CONFIRMATION_MISSING)
     _check_recipient(data, expected)
     _check_request(data, expected)
@@ -347,7 +353,7 @@ def _session(assertion: Element, expected: Expected, now: datetime) -> _Session:
     if not instants or instants[0] is None:
         raise SignInRefused(AUTHN_MISSING, "There is no AuthnStatement with an AuthnInstant")
     end = min(ends, default=None)
-    if end is not None and now >= end + expected.skew:
+    if end is not None and now - expected.skew >= end:
         raise SignInRefused(SESSION_OVER, "SessionNotOnOrAfter", expected=_stamp(end), received=f"{_stamp(now)} here")
     return _Session(instants[0], statements[0].get("SessionIndex"), end)
 

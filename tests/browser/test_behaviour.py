@@ -14,7 +14,6 @@ from core.testing.identity_provider import IdentityProvider
 from tests.browser.conftest import Visitors
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
 
-
 CATALOG = "/settings/integrations/catalog"
 AWS = "/settings/integrations/aws_sso"
 

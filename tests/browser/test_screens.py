@@ -14,7 +14,6 @@ from core.testing.identity_provider import IdentityProvider
 from tests.browser.conftest import SHOTS, Visitors
 from tests.website import Website
 
-
 AWS = "/settings/integrations/aws_sso"
 CATALOG = "/settings/integrations/catalog?category=provisioning-sso"
 WIDTHS = (1440, 360)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 import structlog
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -102,6 +103,12 @@ def http_error(request: Request, error: Exception) -> Response:
     return response
 
 
+def unstorable(request: Request, _error: Exception) -> Response:
+    """400 for text that the database cannot hold: a NUL character, or one far longer than anything of its kind."""
+    text = "It holds characters or lengths that nothing here can have. Check the address, or what was typed."
+    return show(request, Problem(400, "alert", "The request cannot be read", text))
+
+
 def internal(request: Request, error: Exception) -> Response:
     """500, with the correlation id by which the operator finds the cause."""
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
@@ -164,4 +171,5 @@ HANDLERS = {
     SignInFailed: sign_in_failed,
     SignInRefused: sign_in_failed,
     HTTPException: http_error,
+    DataError: unstorable,
 }

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from core.errors import ConfigRejected, Conflict, Forbidden, NotFound
-from core.flows import activation, catalog, integration
+from core.flows import activation, catalog, connections, integration
 from core.flows.activation import DialogAgain
 from core.flows.actors import Actor
 from core.flows.services import Services
@@ -185,3 +185,10 @@ def test_two_administrators_who_activate_at_once_make_one_connection(
         done = list(pool.map(lambda _: activate(services, admin, provider), range(4)))
     assert len({one.connection_id for one in done}) == 1
     assert sum(one.is_new for one in done) == 1
+
+
+def test_our_metadata_is_there_before_activation_for_the_providers_import(services: Services, admin: Actor) -> None:
+    draft = activation.submit(services, admin, "aws_sso", {}, "draft")
+    assert connections.published_site(services, draft.connection_id) == draft.site
+    with pytest.raises(NotFound):
+        connections.published_site(services, "c-unknown")

@@ -91,6 +91,22 @@ def test_what_was_open_before_stays_closed_when_access_comes_back(directory: Dir
     assert departure(directory, user["id"]) is None
 
 
+def test_a_session_that_was_opened_in_the_same_moment_does_not_come_back_to_life(
+    directory: Directory, browser: Browser
+) -> None:
+    user = directory.push("ada@example.test")
+    opened = browser.deliver(browser.mint(subject="ada@example.test")).session.token
+    with directory.services.database.reading(directory.organization_id) as session:
+        racing = session.scalars(select(SignInSession)).one()
+        columns = {column.key: getattr(racing, column.key) for column in SignInSession.__mapper__.column_attrs}
+    by_patch(directory, user["id"])
+    with directory.services.database.writing(directory.organization_id) as session:
+        session.add(SignInSession(**columns))  # a sign-in that had read "active" before, and wrote after
+    assert current_actor(directory.services, opened) is None
+    directory.patch(f"/Users/{user['id']}", {"op": "replace", "value": {"active": True}})
+    assert current_actor(directory.services, opened) is None
+
+
 def test_a_suspended_person_is_never_deleted_and_a_removed_one_on_the_day(directory: Directory) -> None:
     suspended, removed = (directory.push(f"{name}@example.test")["id"] for name in ("ada", "grace"))
     for name in "bcdefghi":

@@ -135,7 +135,7 @@ def signature_of_another_namespace(good: Good) -> bytes:
     return replaced(good, f'xmlns:ds="{DSIG}"', 'xmlns:ds="http://www.w3.org/2000/09/xmldsig"')
 
 
-@PARSERS.message(refused(SIGNATURE_MISSING), "CVE-2025-66567 (ruby-saml): namespace confusion")
+@PARSERS.message(refused(XML_REFUSED), "CVE-2025-66567 (ruby-saml): namespace confusion")
 def signature_namespace_with_white_space(good: Good) -> bytes:
     """A namespace that differs from the right one by a space, which some parsers strip."""
     return replaced(good, f'xmlns:ds="{DSIG}"', f'xmlns:ds="{DSIG} "')
@@ -159,16 +159,18 @@ def second_signed_info_of_another_namespace(good: Good) -> bytes:
     return serialize(root)
 
 
-@PARSERS.message(refused(RESPONSE_SHAPE))
+@PARSERS.message(refused(SIGNATURE_PROFILE))
 def prefix_that_means_something_else_inside(good: Good) -> bytes:
-    """Inside an element of the attacker the prefix saml2 means another namespace: whoever goes by prefixes reads it."""
+    """Inside an element of the attacker the prefix saml2 means another namespace: whoever goes by prefixes reads the
+    assertion in it, and everybody else the forged one after it.
+    """
     root = good.tree(sign=ONLY_ASSERTION)
     assertion = find(root, "a:Assertion")
-    root.replace(assertion, forged(assertion))
+    assertion.addnext(forged(assertion))
     text = serialize(root).decode()
-    wrapped = serialize(assertion).decode().partition("?>")[2].replace(ASSERTION, "urn:x")
-    holder = f'<x:holder xmlns:x="urn:x">{wrapped}{serialize(assertion).decode().partition("?>")[2]}</x:holder>'
-    return text.replace("<saml2p:Status>", f"{holder}<saml2p:Status>").encode()
+    start, end = text.index("<saml2:Assertion"), text.index("</saml2:Assertion>") + len("</saml2:Assertion>")
+    original = text[start:end].replace(f'xmlns:saml2="{ASSERTION}"', 'xmlns:saml2="urn:x"')
+    return (text[:start] + f'<x:holder xmlns:x="urn:x">{original}</x:holder>' + text[end:]).encode()
 
 
 @PARSERS.message(refused(RESPONSE_SHAPE))

@@ -1,0 +1,633 @@
+"""Deliveries: what is done with good responses. Used twice, by others, elsewhere, in other forms."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from urllib.parse import urlencode
+
+from core.plugin_api import Unsolicited
+from core.refusals import (
+    AUDIENCE_MISMATCH,
+    DESTINATION_MISMATCH,
+    ISSUER_MISMATCH,
+    REPLAYED,
+    REQUEST_UNKNOWN,
+    RESPONSE_UNREADABLE,
+    SIGNATURE_INVALID,
+    UNSOLICITED_REFUSED,
+)
+from core.testing.attacks.browser import FORM, Answer
+from core.testing.attacks.cases import Family, answered, refused, signed_in
+from core.testing.attacks.edits import A, P
+from core.testing.attacks.families.controls import CONTROLS
+from core.testing.attacks.site import SEE_OTHER, Site, Unplayable
+from core.testing.identity_provider import serialize
+
+REPLAY = Family(
+    "Replay",
+    "A response that somebody copied is used a second time. An assertion opens one session, in whatever process and at "
+    "whatever moment its copies arrive.",
+    "SAML Profiles 4.1.4.5",
+)
+
+
+def _used(site: Site) -> tuple[str, str, dict[str, str]]:
+    """A response that has just signed somebody in: its value, its RelayState, and the cookies from before."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        before = dict(browser.cookies)
+        value = site.good(asked).response().form_value
+        first = site.deliver(browser, value, asked.relay_state)
+        if not first.person:
+            raise Unplayable(f"the response that was to be used twice was refused the first time: {first.code}")
+        return value, asked.relay_state, before
+
+
+@REPLAY.play(refused(REPLAYED))
+def replay_in_the_same_browser(site: Site) -> Sequence[Answer]:
+    """Back and Reload: the same form once more, with the cookies of before."""
+    value, relay_state, before = _used(site)
+    with site.browser(before) as again:
+        return [site.deliver(again, value, relay_state)]
+
+
+@REPLAY.play(refused(REQUEST_UNKNOWN))
+def replay_in_another_browser(site: Site) -> Sequence[Answer]:
+    """Somebody else has the response, but not the browser."""
+    value, relay_state, _ = _used(site)
+    with site.browser() as thief:
+        return [site.deliver(thief, value, relay_state), site.deliver(thief, value)]
+
+
+@REPLAY.play(refused(REQUEST_UNKNOWN))
+def replay_with_a_new_request(site: Site) -> Sequence[Answer]:
+    """The same browser starts a new sign-in and sends the old response with the new RelayState."""
+    value, _, before = _used(site)
+    with site.browser(before) as again:
+        asked = site.begin(again)
+        return [site.deliver(again, value, asked.relay_state)]
+
+
+@REPLAY.play(refused(REPLAYED, UNSOLICITED_REFUSED, REQUEST_UNKNOWN))
+def replay_without_its_relay_state(site: Site) -> Sequence[Answer]:
+    """The same form without RelayState."""
+    value, _, before = _used(site)
+    with site.browser(before) as again:
+        return [site.deliver(again, value)]
+
+
+@REPLAY.play(refused(REPLAYED))
+def second_answer_to_one_request(site: Site) -> Sequence[Answer]:
+    """Another assertion of the provider that answers a request which was answered before."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        before = dict(browser.cookies)
+        if not site.deliver(browser, site.good(asked).response().form_value, asked.relay_state).person:
+            raise Unplayable("the first answer was refused")
+        with site.browser(before) as again:
+            return [site.deliver(again, site.good(asked).response().form_value, asked.relay_state)]
+
+
+@REPLAY.play(refused(REPLAYED))
+def one_assertion_in_two_responses(site: Site) -> Sequence[Answer]:
+    """The signed assertion in another envelope, to another RelayState: an assertion is known by its own ID."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        before = dict(browser.cookies)
+        good = site.good(asked)
+        tree = good.tree(sign=("assertion",))
+        first = b64encode(serialize(tree)).decode()
+        tree.set("ID", "_another")
+        second = b64encode(serialize(tree)).decode()
+        if not site.deliver(browser, first, asked.relay_state).person:
+            raise Unplayable("the first response was refused")
+        with site.browser(before) as again:
+            return [site.deliver(again, second, asked.relay_state)]
+
+
+def at_once(deliver: Callable[[int], Answer], times: int) -> list[Answer]:
+    """Deliver from so many threads at one moment. Of the answers the first session is left out: one is due.
+
+    Raises Unplayable where there is no session at all.
+    """
+    ready = Barrier(times)
+
+    def attempt(number: int) -> Answer:
+        ready.wait(30)
+        return deliver(number)
+
+    with ThreadPoolExecutor(times) as threads:
+        answers = list(threads.map(attempt, range(times)))
+    due = next((answer for answer in answers if answer.person), None)
+    if due is None:
+        raise Unplayable(f"none of {times} deliveries signed in: {answers[0].status} {answers[0].code}")
+    return [answer for answer in answers if answer is not due]
+
+
+@REPLAY.play(refused(REPLAYED))
+def eight_deliveries_at_once(site: Site) -> Sequence[Answer]:
+    """Eight threads deliver one response at the same moment with the cookies of the browser that asked."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        cookies = dict(browser.cookies)
+    value = site.good(asked).response().form_value
+
+    def deliver(_number: int) -> Answer:
+        with site.browser(cookies) as copy:
+            return site.deliver(copy, value, asked.relay_state)
+
+    return at_once(deliver, 8)
+
+
+OTHERS = Family(
+    "Other people, other connections",
+    "A response that is good for another person's browser, another connection or another organization.",
+    "SAML Profiles 4.1.5; Barth et al., Robust Defenses for Cross-Site Request Forgery (CCS 2008)",
+)
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def login_csrf(site: Site) -> Sequence[Answer]:
+    """The attacker's own answer, unused, sent by the victim's browser: the victim would work in the attacker's account."""
+    with site.browser() as attacker:
+        asked = site.begin(attacker)
+    with site.browser() as victim:
+        return [site.deliver(victim, site.good(asked).response().form_value, asked.relay_state)]
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def login_csrf_while_the_victim_signs_in(site: Site) -> Sequence[Answer]:
+    """The same while a request of the victim's own waits in the browser, with the one RelayState and the other."""
+    with site.browser() as attacker:
+        asked = site.begin(attacker)
+    with site.browser() as victim:
+        own = site.begin(victim)
+        value = site.good(asked).response().form_value
+        return [site.deliver(victim, value, asked.relay_state), site.deliver(victim, value, own.relay_state)]
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def stolen_response(site: Site) -> Sequence[Answer]:
+    """The victim's answer, unused, in the browser of a thief, without RelayState and with one of the thief's own."""
+    with site.browser() as victim:
+        asked = site.begin(victim)
+    value = site.good(asked).response().form_value
+    with site.browser() as thief:
+        own = site.begin(thief)
+        return [site.deliver(thief, value, own.relay_state), site.deliver(thief, value)]
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def answer_under_another_relay_state(site: Site) -> Sequence[Answer]:
+    """Two sign-ins wait in one browser; the answer of one comes with the RelayState of the other."""
+    with site.browser() as browser:
+        first, second = site.begin(browser), site.begin(browser)
+        return [site.deliver(browser, site.good(first).response().form_value, second.relay_state)]
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def guessed_binding(site: Site) -> Sequence[Answer]:
+    """Cookies that somebody made up."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        made_up = {name: "0" * len(value) for name, value in browser.cookies.items()}
+    with site.browser(made_up) as thief:
+        return [site.deliver(thief, site.good(asked).response().form_value, asked.relay_state)]
+
+
+@OTHERS.play(refused(DESTINATION_MISMATCH))
+def response_for_another_connection(site: Site) -> Sequence[Answer]:
+    """A response for the connection of another organization that trusts the same provider."""
+    with site.browser() as browser:
+        return [site.deliver(browser, site.good(connection=site.twin).response().form_value)]
+
+
+@OTHERS.play(refused(AUDIENCE_MISMATCH))
+def response_for_another_connection_without_destination(site: Site) -> Sequence[Answer]:
+    """The same, not addressed to anybody."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        response = site.good(asked, site.twin).response(destination=None)
+        return [site.deliver(browser, response.form_value, asked.relay_state)]
+
+
+@OTHERS.play(refused(ISSUER_MISMATCH))
+def response_of_another_organization(site: Site) -> Sequence[Answer]:
+    """A good response of another organization's provider, at our connection."""
+    with site.browser() as browser:
+        return [site.deliver(browser, site.good(connection=site.other).response().form_value)]
+
+
+@OTHERS.play(refused(SIGNATURE_INVALID))
+def other_organization_in_our_name(site: Site) -> Sequence[Answer]:
+    """Another organization's provider makes a response with our provider's name, our audience and our URL."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        response = site.good(asked).response(by=site.other.provider, issuer=site.main.provider.entity_id)
+        return [site.deliver(browser, response.form_value, asked.relay_state)]
+
+
+@OTHERS.play(refused(REQUEST_UNKNOWN))
+def request_of_another_connection(site: Site) -> Sequence[Answer]:
+    """A response to our connection that answers a request of another one in the same browser."""
+    with site.browser() as browser:
+        asked = site.begin(browser, site.twin)
+        return [site.deliver(browser, site.good(asked).response().form_value, asked.relay_state)]
+
+
+@OTHERS.play(answered(404))
+def unknown_connection(site: Site) -> Sequence[Answer]:
+    """A response to a connection that does not exist."""
+    url = site.main.acs_url.replace("/acs", "x/acs")
+    with site.browser() as browser:
+        return [browser.post(url, {"SAMLResponse": site.good().response().form_value})]
+
+
+RELAY = Family(
+    "RelayState and scripts",
+    "Where the browser goes after signing in, and what a page repeats of what was sent. A foreign address is not "
+    "followed, and no page holds a value of the response.",
+    "CWE-601, CWE-79; CVE-2018-14658 (Keycloak)",
+)
+
+
+def _lands(site: Site, next_path: str) -> Sequence[Answer]:
+    """A good sign-in that was begun with this destination."""
+    with site.browser() as browser:
+        asked = site.begin(browser, next_path=next_path)
+        return [site.deliver(browser, site.good(asked).response().form_value, asked.relay_state)]
+
+
+@RELAY.play(signed_in())
+def next_of_another_site(site: Site) -> Sequence[Answer]:
+    """The sign-in begins with another site as its destination."""
+    return _lands(site, "https://elsewhere.example.test/")
+
+
+@RELAY.play(signed_in())
+def next_without_a_scheme(site: Site) -> Sequence[Answer]:
+    """``//host``, which browsers take for another site."""
+    return _lands(site, "//elsewhere.example.test/")
+
+
+@RELAY.play(signed_in())
+def next_with_a_backslash(site: Site) -> Sequence[Answer]:
+    r"""``/\host``, which browsers take for another site."""
+    return _lands(site, "/\\elsewhere.example.test/")
+
+
+@RELAY.play(signed_in())
+def next_with_a_tab(site: Site) -> Sequence[Answer]:
+    """A tab between two slashes, which browsers drop."""
+    return _lands(site, "/\t/elsewhere.example.test/")
+
+
+@RELAY.play(signed_in())
+def next_with_a_header(site: Site) -> Sequence[Answer]:
+    """A line break and a header of the attacker's."""
+    return _lands(site, "/\r\nSet-Cookie: siq_session=x")
+
+
+@RELAY.play(signed_in())
+def next_that_is_a_script(site: Site) -> Sequence[Answer]:
+    """A script as the destination."""
+    return _lands(site, "javascript:alert(1)")
+
+
+@RELAY.play(signed_in())
+def next_that_signs_out(site: Site) -> Sequence[Answer]:
+    """A destination that signs the person out, or in again, for ever."""
+    return _lands(site, "/signout")
+
+
+@RELAY.play(signed_in())
+def next_above_the_root(site: Site) -> Sequence[Answer]:
+    """Dots that lead to two slashes."""
+    return _lands(site, "/.//elsewhere.example.test/")
+
+
+def _click(site: Site, relay_state: str) -> Sequence[Answer]:
+    """A click at the provider with this RelayState. Where a connection takes none, nothing of it is followed either."""
+    with site.browser() as browser:
+        answer = site.deliver(browser, site.good().response().form_value, relay_state)
+    if site.main.unsolicited is not Unsolicited.ACCEPT and not answer.person and "elsewhere" not in answer.location:
+        return []
+    return [answer]
+
+
+@RELAY.play(signed_in())
+def relay_state_of_another_site(site: Site) -> Sequence[Answer]:
+    """A click at the provider with another site as RelayState."""
+    return _click(site, "https://elsewhere.example.test/")
+
+
+@RELAY.play(signed_in())
+def relay_state_without_a_scheme(site: Site) -> Sequence[Answer]:
+    """The same without a scheme."""
+    return _click(site, "//elsewhere.example.test")
+
+
+@RELAY.play(signed_in())
+def relay_state_that_is_data(site: Site) -> Sequence[Answer]:
+    """A page of the attacker's as RelayState."""
+    return _click(site, "data:text/html,<script>alert(1)</script>")
+
+
+@RELAY.play(signed_in())
+def endless_relay_state(site: Site) -> Sequence[Answer]:
+    """A RelayState of 50,000 characters, where the specification has 80 bytes."""
+    return _click(site, "/" + "a" * 50_000)
+
+
+@RELAY.play(refused(RESPONSE_UNREADABLE))
+def script_in_a_refused_form(site: Site) -> Sequence[Answer]:
+    """A script in every field of a form that is refused."""
+    script = "\"><script>alert(1)</script>"
+    with site.browser() as browser:
+        return [browser.post(site.main.acs_url, {"SAMLResponse": script, "RelayState": script, script: script})]
+
+
+@RELAY.play(refused(SIGNATURE_INVALID))
+def script_in_the_name_of_a_refused_person(site: Site) -> Sequence[Answer]:
+    """A script as the NameID of a response that is refused."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        response = site.good(asked).response(by=site.stranger, subject="<script>alert(1)</script>")
+        return [site.deliver(browser, response.form_value, asked.relay_state)]
+
+
+FORMS = Family(
+    "Forms and bindings",
+    "The same response in another wrapping: fields twice, other content types, other methods, other bindings, too much.",
+    "SAML Bindings 3.5; CWE-235",
+)
+
+
+def _posted(site: Site, make: Callable[[str, str], tuple[bytes, dict[str, str]]], method: str = "POST") -> Sequence[Answer]:
+    """A good response and its RelayState, sent as ``make`` writes body and headers."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        body, headers = make(site.good(asked).response().form_value, asked.relay_state)
+        return [browser.send(method, site.main.acs_url, body, headers)]
+
+
+def _fields(*fields: tuple[str, str]) -> tuple[bytes, dict[str, str]]:
+    return urlencode(fields).encode(), {"Content-Type": FORM}
+
+
+@FORMS.play(answered(400))
+def response_twice(site: Site) -> Sequence[Answer]:
+    """SAMLResponse twice: a filter reads one of them and the host the other."""
+    return _posted(site, lambda value, relay: _fields(("SAMLResponse", value), ("SAMLResponse", value), ("RelayState", relay)))
+
+
+@FORMS.play(answered(400))
+def relay_state_twice(site: Site) -> Sequence[Answer]:
+    """RelayState twice."""
+    return _posted(site, lambda value, relay: _fields(("SAMLResponse", value), ("RelayState", relay), ("RelayState", "/")))
+
+
+@FORMS.play(answered(400))
+def no_response(site: Site) -> Sequence[Answer]:
+    """No SAMLResponse."""
+    return _posted(site, lambda _value, relay: _fields(("RelayState", relay)))
+
+
+@FORMS.play(answered(400))
+def response_in_another_field(site: Site) -> Sequence[Answer]:
+    """A field of another spelling."""
+    return _posted(site, lambda value, relay: _fields(("samlResponse", value), ("RelayState", relay)))
+
+
+@FORMS.play(answered(400))
+def response_in_brackets(site: Site) -> Sequence[Answer]:
+    """A field that some frameworks take for a list."""
+    return _posted(site, lambda value, relay: _fields(("SAMLResponse[]", value), ("RelayState", relay)))
+
+
+@FORMS.play(answered(400))
+def artifact_instead_of_a_response(site: Site) -> Sequence[Answer]:
+    """An artifact of another binding."""
+    return _posted(site, lambda _value, relay: _fields(("SAMLart", "AAQAAA=="), ("RelayState", relay)))
+
+
+@FORMS.play(answered(400))
+def too_many_fields(site: Site) -> Sequence[Answer]:
+    """A thousand fields."""
+    return _posted(site, lambda value, _relay: _fields(("SAMLResponse", value), *[(f"f{n}", "") for n in range(1000)]))
+
+
+@FORMS.play(answered(415))
+def json_body(site: Site) -> Sequence[Answer]:
+    """The fields as JSON, which a script of another site may send."""
+    return _posted(
+        site,
+        lambda value, relay: (
+            json.dumps({"SAMLResponse": value, "RelayState": relay}).encode(),
+            {"Content-Type": "application/json"},
+        ),
+    )
+
+
+@FORMS.play(answered(415))
+def plain_text_body(site: Site) -> Sequence[Answer]:
+    """The form as plain text."""
+    return _posted(site, lambda value, relay: (_fields(("SAMLResponse", value), ("RelayState", relay))[0], {"Content-Type": "text/plain"}))
+
+
+@FORMS.play(answered(415))
+def xml_body(site: Site) -> Sequence[Answer]:
+    """The bare document."""
+    return _posted(site, lambda _value, _relay: (site.good().response().xml, {"Content-Type": "text/xml"}))
+
+
+@FORMS.play(answered(415))
+def body_without_a_type(site: Site) -> Sequence[Answer]:
+    """A form without a content type."""
+    return _posted(site, lambda value, relay: (_fields(("SAMLResponse", value), ("RelayState", relay))[0], {}))
+
+
+@FORMS.play(answered(415))
+def file_upload(site: Site) -> Sequence[Answer]:
+    """SAMLResponse as an uploaded file."""
+
+    def make(value: str, _relay: str) -> tuple[bytes, dict[str, str]]:
+        body = f'--x\r\nContent-Disposition: form-data; name="SAMLResponse"; filename="r"\r\n\r\n{value}\r\n--x--\r\n'
+        return body.encode(), {"Content-Type": "multipart/form-data; boundary=x"}
+
+    return _posted(site, make)
+
+
+@FORMS.play(answered(400, 413, 415))
+def compressed_body(site: Site) -> Sequence[Answer]:
+    """A compressed body that grows to 50 MB."""
+
+    def make(value: str, _relay: str) -> tuple[bytes, dict[str, str]]:
+        body = gzip.compress(_fields(("SAMLResponse", value))[0] + b"&" * 50_000_000, 9)
+        return body, {"Content-Type": FORM, "Content-Encoding": "gzip"}
+
+    return _posted(site, make)
+
+
+@FORMS.play(answered(413))
+def oversized_form(site: Site) -> Sequence[Answer]:
+    """A form of 600 KiB."""
+    return _posted(site, lambda _value, _relay: _fields(("SAMLResponse", "A" * 600 * 1024)))
+
+
+@FORMS.play(answered(413))
+def oversized_relay_state(site: Site) -> Sequence[Answer]:
+    """A good response with a RelayState of 600 KiB."""
+    return _posted(site, lambda value, _relay: _fields(("SAMLResponse", value), ("RelayState", "A" * 600 * 1024)))
+
+
+@FORMS.play(answered(303))
+def get_with_a_response(site: Site) -> Sequence[Answer]:
+    """A response in the address of a GET: a link would sign people in. It begins a sign-in of ours instead."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        query = urlencode({"SAMLResponse": site.good(asked).response().form_value, "RelayState": asked.relay_state})
+        answer = browser.send("GET", f"{site.main.acs_url}?{query}")
+    return [answer, *_not_to_login(site, answer)]
+
+
+def _not_to_login(site: Site, answer: Answer) -> list[Answer]:
+    """Nothing where the answer leads to our own login URL; else an answer that is wrong in any case."""
+    right = answer.status == SEE_OTHER and site.main.login_url.endswith(answer.location)
+    return [] if right else [Answer(500, answer.location, "leads elsewhere", 0)]
+
+
+@FORMS.play(answered(303), "CVE-2023-26483 (gosaml2), CVE-2023-28119 (crewjam/saml)")
+def deflate_bomb_in_an_address(site: Site) -> Sequence[Answer]:
+    """The Redirect binding with a document that inflates to 40 MB."""
+    bomb = b64encode(zlib.compress(b"<" + b" " * 40_000_000, 9)[2:-4]).decode()
+    with site.browser() as browser:
+        query = urlencode({"SAMLResponse": bomb, "SAMLEncoding": "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"})
+        return [browser.send("GET", f"{site.main.acs_url}?{query[:60_000]}")]
+
+
+@FORMS.play(answered(303))
+def head_at_the_acs(site: Site) -> Sequence[Answer]:
+    """HEAD, which changes nothing."""
+    return _posted(site, lambda _value, _relay: (b"", {}), "HEAD")
+
+
+@FORMS.play(answered(405))
+def put_at_the_acs(site: Site) -> Sequence[Answer]:
+    """PUT with a good form."""
+    return _posted(site, lambda value, relay: _fields(("SAMLResponse", value), ("RelayState", relay)), "PUT")
+
+
+@FORMS.play(answered(400, 403, 405, 413, 415))
+def response_at_the_login_url(site: Site) -> Sequence[Answer]:
+    """A good form at the URL that begins sign-ins."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        fields = {"SAMLResponse": site.good(asked).response().form_value, "RelayState": asked.relay_state}
+        return [browser.post(site.main.login_url, fields)]
+
+
+LOGOUT = Family(
+    "Logout",
+    "Somebody else ends a session. Single logout is not offered: nothing that is sent ends one.",
+    "SAML Profiles 4.4; CVE-2023-40178 (node-saml)",
+)
+# Who adds single logout adds here: unsigned requests, requests of strangers, replayed ones, ones for another person.
+
+
+def _forged_logout(site: Site, send: Callable[[str, str], tuple[str, str, bytes, dict[str, str]]]) -> Sequence[Answer]:
+    """A LogoutRequest of nobody in a browser with a session. The session must live on."""
+    with site.browser() as browser:
+        asked = site.begin(browser)
+        if not site.deliver(browser, site.good(asked).response().form_value, asked.relay_state).person:
+            raise Unplayable("the sign-in before was refused")
+        request = (
+            f'<saml2p:LogoutRequest {P} ID="_l" Version="2.0" Destination="{site.main.acs_url}"><saml2:Issuer {A}>'
+            f"{site.main.provider.entity_id}</saml2:Issuer><saml2:NameID {A}>{site.person.subject}</saml2:NameID></saml2p:LogoutRequest>"
+        )
+        method, url, body, headers = send(request, site.main.acs_url)
+        answer = browser.send(method, url, body, headers)
+    if not answer.person:
+        return [Answer(500, answer.location, "the session ended", answer.seconds)]
+    return [Answer(answer.status, answer.location, answer.text, answer.seconds)]
+
+
+@LOGOUT.play(answered(400))
+def forged_logout_request_in_a_form(site: Site) -> Sequence[Answer]:
+    """A LogoutRequest in a form to the ACS."""
+    return _forged_logout(
+        site,
+        lambda request, url: ("POST", url, urlencode({"SAMLRequest": b64encode(request.encode())}).encode(), {"Content-Type": FORM}),
+    )
+
+
+@LOGOUT.play(answered(303))
+def forged_logout_request_in_an_address(site: Site) -> Sequence[Answer]:
+    """A LogoutRequest in an address, which a picture of another site may load."""
+
+    def send(request: str, url: str) -> tuple[str, str, bytes, dict[str, str]]:
+        query = urlencode({"SAMLRequest": b64encode(zlib.compress(request.encode())[2:-4]).decode()})
+        return "GET", f"{url}?{query}", b"", {}
+
+    return _forged_logout(site, send)
+
+
+@LOGOUT.play(answered(403))
+def sign_out_form_of_another_site(site: Site) -> Sequence[Answer]:
+    """Another site sends the form that signs out, which it cannot have read."""
+    return _forged_logout(
+        site, lambda _request, _url: ("POST", "/signout", b"csrf=x", {"Content-Type": FORM, "Origin": "https://elsewhere.example.test"})
+    )
+
+
+# Controls of several requests
+
+
+@CONTROLS.play(signed_in("/settings?tab=profile"), control=True)
+def sign_in_that_was_begun_at_a_page(site: Site) -> Sequence[Answer]:
+    """The person lands where they wanted to go."""
+    return _lands(site, "/settings?tab=profile")
+
+
+@CONTROLS.play(signed_in(), control=True)
+def two_tabs(site: Site) -> Sequence[Answer]:
+    """Two sign-ins wait in one browser; both answers are taken, in the other order."""
+    with site.browser() as browser:
+        first, second = site.begin(browser), site.begin(browser)
+        return [
+            site.deliver(browser, site.good(asked).response().form_value, asked.relay_state) for asked in (second, first)
+        ]
+
+
+@CONTROLS.play(signed_in(), control=True)
+def click_at_the_provider(site: Site) -> Sequence[Answer]:
+    """A click at the provider signs in where the connection takes it, begins a sign-in where it bounces it, and is
+    refused where it does not take any.
+    """
+    with site.browser() as browser:
+        answer = site.deliver(browser, site.good().response().form_value)
+    match site.main.unsolicited:
+        case Unsolicited.ACCEPT:
+            return [answer]
+        case Unsolicited.BOUNCE:
+            right = answer.status == SEE_OTHER and site.main.login_url.endswith(answer.location)
+        case Unsolicited.REFUSE:
+            right = answer.code == UNSOLICITED_REFUSED.code
+    if right and not answer.person:
+        return []
+    raise Unplayable(f"the click was answered {answer.status} {answer.code} {answer.location}")
+
+
+@CONTROLS.play(signed_in(), control=True)
+def response_of_the_twin_at_its_own_door(site: Site) -> Sequence[Answer]:
+    """What is refused at another connection is good at its own."""
+    with site.browser() as browser:
+        asked = site.begin(browser, site.twin)
+        value = site.good(asked, site.twin).response().form_value
+        return [site.deliver(browser, value, asked.relay_state, site.twin)]
