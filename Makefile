@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.run
+READY := $(VENV)/.dev
 
 .PHONY: demo test check bench lock docs clean
 
-demo: $(READY)  ## start SiQ, a sample organization and the practice AWS identity provider
+demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
 
 test: $(READY)  ## run the whole suite
@@ -26,15 +28,22 @@ bench/.venv/.ready: requirements/bench.txt
 	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(READY): requirements/dev.txt pyproject.toml
+$(INSTALLED): requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock:  ## write requirements/*.txt anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
+$(READY): $(INSTALLED) requirements/dev.txt
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+lock:  ## write requirements/*.txt anew (needs uv)
+	$(COMPILE) pyproject.toml --extra build -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra build --extra dev -o requirements/dev.txt
+	$(COMPILE) requirements/bench.in -o requirements/bench.txt
 
 docs: $(READY)  ## write the generated reference pages and pictures anew
 	@$(BIN)/python -m core.reference docs/reference

@@ -22,6 +22,7 @@ from core.flows.actors import Actor
 from core.flows.services import Services
 from core.plugin_host import PluginHost, ReportRow
 from core.store.tables import Organization, Role
+from core.testing.attacks.command import attack
 from core.web.app import create_app
 from core.web.serving import server
 
@@ -117,6 +118,9 @@ def create_admin(slug: str, email: str, name: str, link: bool, password_stdin: b
 @main.group()
 def plugin() -> None:
     """Plugins: the integrations that this installation offers."""
+
+
+plugin.add_command(attack)
 
 
 @plugin.command("list")

@@ -93,5 +93,3 @@ class Site:
         with self.browser() as browser:
             asked = self.begin(browser)
             return [self.deliver(browser, case.form_value(self.good(asked)), asked.relay_state)]
-
-

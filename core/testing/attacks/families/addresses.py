@@ -156,17 +156,13 @@ def no_confirmation(good: Good) -> bytes:
 @ADDRESSES.message(refused(CONFIRMATION_MISSING))
 def confirmation_by_another_method(good: Good) -> bytes:
     """Sender vouches: whoever sends it vouches for it, which is the attacker."""
-    return _signed(
-        good, setting(".//a:SubjectConfirmation", "Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")
-    )
+    return _signed(good, setting(".//a:SubjectConfirmation", "Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches"))
 
 
 @ADDRESSES.message(refused(CONFIRMATION_MISSING))
 def confirmation_by_a_key(good: Good) -> bytes:
     """Holder of key: the person would have to prove a key, which browsers do not."""
-    return _signed(
-        good, setting(".//a:SubjectConfirmation", "Method", "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key")
-    )
+    return _signed(good, setting(".//a:SubjectConfirmation", "Method", "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"))
 
 
 @ADDRESSES.message(refused(CONFIRMATION_MISSING))

@@ -205,7 +205,9 @@ def _padded(good: Good, root: Element, *, garbage: bool) -> bytes:
     return b"\0\1" + b"\xff" * (size - 2 - len(tail)) + tail
 
 
-def _forged_value(good: Good, value: bytes | None = None, *, garbage: bool = False, exponent: int | None = None) -> bytes:
+def _forged_value(
+    good: Good, value: bytes | None = None, *, garbage: bool = False, exponent: int | None = None
+) -> bytes:
     root = good.tree(sign=ONLY_ASSERTION, subject=VICTIM)
     value = _padded(good, root, garbage=garbage) if value is None else value
     find(root, ".//ds:SignatureValue").text = base64.b64encode(value).decode()

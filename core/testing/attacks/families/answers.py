@@ -365,7 +365,9 @@ def encrypted_assertion(good: Good) -> bytes:
     """An encrypted assertion instead of a plain one."""
 
     def swap(root: Element) -> None:
-        root.replace(find(root, "a:Assertion"), parse(f"<saml2:EncryptedAssertion {A}>{_DATA}</saml2:EncryptedAssertion>"))
+        root.replace(
+            find(root, "a:Assertion"), parse(f"<saml2:EncryptedAssertion {A}>{_DATA}</saml2:EncryptedAssertion>")
+        )
 
     return _signed(good, swap, sign=ONLY_RESPONSE)
 

@@ -348,7 +348,7 @@ def endless_relay_state(site: Site) -> Sequence[Answer]:
 @RELAY.play(refused(RESPONSE_UNREADABLE))
 def script_in_a_refused_form(site: Site) -> Sequence[Answer]:
     """A script in every field of a form that is refused."""
-    script = "\"><script>alert(1)</script>"
+    script = '"><script>alert(1)</script>'
     with site.browser() as browser:
         return [browser.post(site.main.acs_url, {"SAMLResponse": script, "RelayState": script, script: script})]
 
@@ -369,7 +369,9 @@ FORMS = Family(
 )
 
 
-def _posted(site: Site, make: Callable[[str, str], tuple[bytes, dict[str, str]]], method: str = "POST") -> Sequence[Answer]:
+def _posted(
+    site: Site, make: Callable[[str, str], tuple[bytes, dict[str, str]]], method: str = "POST"
+) -> Sequence[Answer]:
     """A good response and its RelayState, sent as ``make`` writes body and headers."""
     with site.browser() as browser:
         asked = site.begin(browser)
@@ -384,13 +386,17 @@ def _fields(*fields: tuple[str, str]) -> tuple[bytes, dict[str, str]]:
 @FORMS.play(answered(400))
 def response_twice(site: Site) -> Sequence[Answer]:
     """SAMLResponse twice: a filter reads one of them and the host the other."""
-    return _posted(site, lambda value, relay: _fields(("SAMLResponse", value), ("SAMLResponse", value), ("RelayState", relay)))
+    return _posted(
+        site, lambda value, relay: _fields(("SAMLResponse", value), ("SAMLResponse", value), ("RelayState", relay))
+    )
 
 
 @FORMS.play(answered(400))
 def relay_state_twice(site: Site) -> Sequence[Answer]:
     """RelayState twice."""
-    return _posted(site, lambda value, relay: _fields(("SAMLResponse", value), ("RelayState", relay), ("RelayState", "/")))
+    return _posted(
+        site, lambda value, relay: _fields(("SAMLResponse", value), ("RelayState", relay), ("RelayState", "/"))
+    )
 
 
 @FORMS.play(answered(400))
@@ -438,7 +444,13 @@ def json_body(site: Site) -> Sequence[Answer]:
 @FORMS.play(answered(415))
 def plain_text_body(site: Site) -> Sequence[Answer]:
     """The form as plain text."""
-    return _posted(site, lambda value, relay: (_fields(("SAMLResponse", value), ("RelayState", relay))[0], {"Content-Type": "text/plain"}))
+    return _posted(
+        site,
+        lambda value, relay: (
+            _fields(("SAMLResponse", value), ("RelayState", relay))[0],
+            {"Content-Type": "text/plain"},
+        ),
+    )
 
 
 @FORMS.play(answered(415))
@@ -508,7 +520,9 @@ def deflate_bomb_in_an_address(site: Site) -> Sequence[Answer]:
     """The Redirect binding with a document that inflates to 40 MB."""
     bomb = b64encode(zlib.compress(b"<" + b" " * 40_000_000, 9)[2:-4]).decode()
     with site.browser() as browser:
-        query = urlencode({"SAMLResponse": bomb, "SAMLEncoding": "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"})
+        query = urlencode(
+            {"SAMLResponse": bomb, "SAMLEncoding": "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"}
+        )
         return [browser.send("GET", f"{site.main.acs_url}?{query[:60_000]}")]
 
 
@@ -563,7 +577,12 @@ def forged_logout_request_in_a_form(site: Site) -> Sequence[Answer]:
     """A LogoutRequest in a form to the ACS."""
     return _forged_logout(
         site,
-        lambda request, url: ("POST", url, urlencode({"SAMLRequest": b64encode(request.encode())}).encode(), {"Content-Type": FORM}),
+        lambda request, url: (
+            "POST",
+            url,
+            urlencode({"SAMLRequest": b64encode(request.encode())}).encode(),
+            {"Content-Type": FORM},
+        ),
     )
 
 
@@ -582,7 +601,13 @@ def forged_logout_request_in_an_address(site: Site) -> Sequence[Answer]:
 def sign_out_form_of_another_site(site: Site) -> Sequence[Answer]:
     """Another site sends the form that signs out, which it cannot have read."""
     return _forged_logout(
-        site, lambda _request, _url: ("POST", "/signout", b"csrf=x", {"Content-Type": FORM, "Origin": "https://elsewhere.example.test"})
+        site,
+        lambda _request, _url: (
+            "POST",
+            "/signout",
+            b"csrf=x",
+            {"Content-Type": FORM, "Origin": "https://elsewhere.example.test"},
+        ),
     )
 
 
@@ -601,7 +626,8 @@ def two_tabs(site: Site) -> Sequence[Answer]:
     with site.browser() as browser:
         first, second = site.begin(browser), site.begin(browser)
         return [
-            site.deliver(browser, site.good(asked).response().form_value, asked.relay_state) for asked in (second, first)
+            site.deliver(browser, site.good(asked).response().form_value, asked.relay_state)
+            for asked in (second, first)
         ]
 
 

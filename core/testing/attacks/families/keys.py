@@ -132,9 +132,7 @@ def der_encoded_key_value(good: Good) -> bytes:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     value = base64.b64encode(der).decode()
-    return _by_a_stranger(
-        good, f'<d:DEREncodedKeyValue xmlns:d="{_DSIG11}">{value}</d:DEREncodedKeyValue>'
-    )
+    return _by_a_stranger(good, f'<d:DEREncodedKeyValue xmlns:d="{_DSIG11}">{value}</d:DEREncodedKeyValue>')
 
 
 @KEYS.message(refused(SIGNATURE_INVALID))
@@ -146,9 +144,7 @@ def key_name(good: Good) -> bytes:
 @KEYS.message(refused(SIGNATURE_INVALID), "XML Signature 1.1, 4.5.3; CWE-918")
 def retrieval_method_elsewhere(good: Good) -> bytes:
     """KeyInfo asks the verifier to fetch the key from the attacker."""
-    return _by_a_stranger(
-        good, f'<ds:RetrievalMethod URI="http://127.0.0.1:9/key" Type="{DSIG}X509Data"/>'
-    )
+    return _by_a_stranger(good, f'<ds:RetrievalMethod URI="http://127.0.0.1:9/key" Type="{DSIG}X509Data"/>')
 
 
 @KEYS.message(refused(SIGNATURE_INVALID), "CVE-2021-40690 (Apache Santuario)")
@@ -264,4 +260,3 @@ def signature_of_an_earlier_response(good: Good) -> bytes:
     drop(find(assertion, "ds:Signature"))
     assertion.insert(1, find(earlier, "a:Assertion/ds:Signature"))
     return serialize(root)
-

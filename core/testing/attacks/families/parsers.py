@@ -63,9 +63,9 @@ def utf_32(good: Good) -> bytes:
 @PARSERS.message(refused(SIGNATURE_INVALID))
 def utf_7_markup(good: Good) -> bytes:
     """Markup that is text in UTF-8 and an element in UTF-7, which the declaration asks for."""
-    return replaced(
-        good, f">{good.subject}<", f">{VICTIM}+ADwAIQ- -AD4-<", sign=ONLY_ASSERTION
-    ).replace(b'"UTF-8"', b'"UTF-7"')
+    return replaced(good, f">{good.subject}<", f">{VICTIM}+ADwAIQ- -AD4-<", sign=ONLY_ASSERTION).replace(
+        b'"UTF-8"', b'"UTF-7"'
+    )
 
 
 @PARSERS.message(refused(XML_REFUSED))

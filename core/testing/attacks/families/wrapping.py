@@ -275,7 +275,9 @@ def forged_response_around_everything(good: Good) -> bytes:
 def signed_assertion_in_a_soap_envelope(good: Good) -> bytes:
     """Another document element around everything, with the victim's assertion beside the signed Response."""
     root = good.tree()
-    envelope = parse('<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header/><s:Body/></s:Envelope>')
+    envelope = parse(
+        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header/><s:Body/></s:Envelope>'
+    )
     envelope[0].append(forged(find(root, "a:Assertion")))
     envelope[1].append(root)
     return serialize(envelope)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.cli import main
+from core.testing.identity_provider import IdentityProvider
+
+SIGN_IN_URL = "https://portal.sso.eu-west-1.amazonaws.com/saml/assertion/MTEx"
+Siq = Callable[..., Result]
+
+
+@pytest.fixture
+def siq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Siq:
+    """Runs ``siq`` with a data folder of its own."""
+    monkeypatch.setenv("SIQ_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("SIQ_PUBLIC_URL", "https://siq.example")
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(main, arguments, input=stdin)
+
+    return run
+
+
+def answer(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_an_organization_gets_a_slug_from_its_name_and_is_listed(siq: Siq) -> None:
+    made = answer(siq("organization", "create", "Northwind Robotics", "--contact", "it@northwind.example"))
+    assert made["portal_url"] == "https://siq.example/portal/northwind-robotics"
+    assert answer(siq("organization", "list")) == [{key: made[key] for key in made}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["organization", "create", "!!"], "Choose a short name"),
+        (["admin", "create", "--organization", "nobody", "--email", "a@b.example", "--link"], "no organization nobody"),
+        (["activate", "aws_sso", "--organization", "northwind"], "sso.sign_in_url: "),
+        (["activate", "nothing", "--organization", "northwind"], "no such integration"),
+        (["activate", "aws_sso", "--organization", "northwind", "--set", "sso"], "write it as tab.field=value"),
+        (["activate", "aws_sso", "--organization", "northwind", "--set", "sso.x=1"], "sso.x: "),
+        (["activate", "aws_sso", "--organization", "northwind", "--set", "sso.certificate=@none.pem"], "cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_1(siq: Siq, arguments: list[str], sentence: str) -> None:
+    answer(siq("organization", "create", "Northwind"))
+    result = siq(*arguments)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_activation_prints_one_json_object_with_the_keys_that_scripts_rely_on(siq: Siq, tmp_path: Path) -> None:
+    provider = IdentityProvider.create(SIGN_IN_URL)
+    certificates = tmp_path / "both.pem"
+    certificates.write_text(provider.certificate_pem + provider.rotate().certificate_pem)
+    answer(siq("organization", "create", "Northwind"))
+    settings = ["--set", f"sso.sign_in_url={SIGN_IN_URL}", "--set", f"sso.certificate=@{certificates}"]
+    done = answer(siq("activate", "aws_sso", "--organization", "northwind", *settings))
+    base = f"https://siq.example/sso/{done['connection']}"
+    assert done == {
+        "connection": done["connection"],
+        "acs_url": f"{base}/acs",
+        "audience": base,
+        "login_url": f"{base}/login",
+        "metadata_url": f"{base}/metadata",
+        "scim_base_url": f"https://siq.example/scim/v2/{done['connection']}",
+    }
+    assert answer(siq("activate", "aws_sso", "--organization", "northwind", "--set", "sso.portal_url=")) == done
+
+
+def test_activation_takes_the_providers_metadata_file(siq: Siq, tmp_path: Path) -> None:
+    file = tmp_path / "metadata.xml"
+    file.write_bytes(IdentityProvider.create(SIGN_IN_URL).metadata())
+    answer(siq("organization", "create", "Northwind"))
+    assert answer(siq("activate", "aws_sso", "--organization", "northwind", "--set", f"sso.metadata=@{file}"))
+
+
+def test_an_admin_gets_a_link_or_a_password_that_is_long_enough(siq: Siq) -> None:
+    answer(siq("organization", "create", "Northwind"))
+    person = ["admin", "create", "--organization", "northwind", "--email", "maya@northwind.example"]
+    assert answer(siq(*person, "--link"))["link"].startswith("https://siq.example/signin/link/")
+    assert siq(*person, "--password-stdin", stdin="short\n").exit_code == 1
+    assert answer(siq(*person, "--password-stdin", stdin="correct horse battery\n"))["role"] == "Admin"
+
+
+def test_the_list_of_plugins_says_hooks_state_and_what_is_broken(
+    siq: Siq, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "broken.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.setenv("SIQ_PLUGINS_DIR", str(tmp_path / "plugins"))
+    listed = siq("plugin", "list").stdout
+    assert "aws_sso  Amazon AWS  [ready]" in listed
+    assert "broken" in listed
+    assert "nothing_of_this_name" in listed
+    states = {row["id"]: row["state"] for row in json.loads(siq("plugin", "list", "--json").stdout)}
+    assert (states["aws_sso"], states["broken"]) == ("ready", "quarantined")
+
+
+def test_a_bad_setting_stops_the_server_with_one_sentence(siq: Siq, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIQ_PUBLIC_URL", "siq.example")
+    result = siq("serve")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "Error: SIQ_PUBLIC_URL: must be an origin such as https://siq.example.com."
+
+
+def test_pruning_says_how_much_it_deleted(siq: Siq) -> None:
+    assert answer(siq("prune")) == {"deleted": 0}
