@@ -1,7 +1,7 @@
 """How long a full pass of the AWS sender takes, and what it asks of AWS and of SiQ.
 
-``python -m bench.push [users]``: moto's Identity Store as AWS, in this process; scim2-server's in-memory
-reference as SiQ, in another. So the times are those of these two stand-ins on this machine; the requests are real.
+``python -m bench.push [users]``: moto's Identity Store as AWS, in this process; SiQ itself on SQLite in another. Both run on
+this machine, so the network is missing from the times; the requests are those that AWS and SiQ would see.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from plugins.aws_sso.push import handler
 from tests.plugins.push.directory import REGION, STORE, directory
-from tests.plugins.push.endpoints import TOKEN, reference
+from tests.plugins.push.endpoints import product
 
 GROUPS = 50
 
@@ -26,11 +28,8 @@ def main(users: int) -> None:
         [sys.executable, "-m", "bench.push", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as siq:
         assert siq.stdout is not None
-        settings = {
-            "SIQ_SCIM_BASE_URL": siq.stdout.readline().strip(),
-            "SIQ_SCIM_TOKEN": TOKEN,
-            "SIQ_IDENTITY_STORE_ID": STORE,
-        }
+        base_url, token = siq.stdout.readline().split()
+        settings = {"SIQ_SCIM_BASE_URL": base_url, "SIQ_SCIM_TOKEN": token, "SIQ_IDENTITY_STORE_ID": STORE}
         with directory() as aws:
             ids = aws.create_many(users)
             everybody = aws.create_group("Everybody")
@@ -52,9 +51,9 @@ def main(users: int) -> None:
 
 
 def serve() -> None:
-    """SiQ's place is taken until standard input ends."""
-    with reference() as endpoint:
-        print(endpoint.base_url, flush=True)
+    """SiQ, until standard input ends."""
+    with TemporaryDirectory() as folder, product(Path(folder)) as endpoint:
+        print(endpoint.base_url, endpoint.token, flush=True)
         sys.stdin.read()
 
 

@@ -8,6 +8,7 @@ does not exist costs the same time and gives the same answer.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -32,7 +33,12 @@ _MOST_PER_ACCOUNT = 10
 _MOST_PER_ADDRESS = 100  # an office of many people has one address
 
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash(new_token())  # verified where there is no such account, so that the answer takes as long
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Verified where there is no such account, so that the answer takes as long."""
+    return _hasher.hash(new_token())
 
 
 class PasswordRefused(SiqError):
@@ -59,7 +65,7 @@ def sign_in(services: Services, email: str, password: str, address: str) -> Open
     keys = ((f"account:{email_key(email)}", _MOST_PER_ACCOUNT), (f"address:{address}", _MOST_PER_ADDRESS))
     _count_failure_first(services, keys)
     for organization_id, user_id, password_hash in directory.with_password(services.database, email_key(email)) or [
-        ("", "", _NOBODY)
+        ("", "", _nobodys_hash())
     ]:
         if _fits(password_hash, password) and user_id:
             return _open(services, organization_id, user_id, audit.Event.PASSWORD_SIGN_IN, keys)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, func, or_, select
 
-from core.errors import Forbidden
+from core.errors import Forbidden, NotFound
 from core.flows.actors import Actor, initials
 from core.flows.services import Services
 from core.store.tables import Connection, Role, User
@@ -19,6 +19,7 @@ PAGE = 50
 class PersonView:
     """One row of the users page. ``source`` is the provider that made the account, or "SiQ"."""
 
+    id: str
     name: str
     initials: str
     email: str
@@ -79,11 +80,24 @@ def people(services: Services, actor: Actor, query: str = "", status: str = "all
     )
 
 
+def person(services: Services, actor: Actor, user_id: str) -> PersonView:
+    """One person, for an Admin. Raises ``Forbidden`` for everybody else, and ``NotFound``."""
+    if actor.role is not Role.ADMIN:
+        raise Forbidden("Only an Admin can change who has access. Ask one of them.")
+    with services.database.reading(actor.organization_id) as session:
+        user = session.get(User, user_id)
+        if user is None:
+            raise NotFound("There is no such person in your organization.")
+        titles = {row.id: row.plugin_id for row in session.scalars(select(Connection))}
+        return _view(services, user, titles)
+
+
 def _view(services: Services, user: User, plugin_ids: dict[str, str]) -> PersonView:
     name = user.display_name or user.user_name
     plugin_id = plugin_ids.get(user.source_connection_id or "", "")
     plugin = services.plugins.plugins.get(plugin_id)
     return PersonView(
+        id=user.id,
         name=name,
         initials=initials(name),
         email=user.email,

@@ -361,10 +361,16 @@ class Storage(ScimStorage):
         resources: list[Resource[Any]] = []
         if user_ids:
             query = select(PushedUser, User.active).join(User, User.id == PushedUser.user_id)
-            people = self.session.execute(query.where(PushedUser.user_id.in_(user_ids)))
+            # The connection is named so that the index of pages is of use: SQLite reads every row of it otherwise.
+            owned = PushedUser.connection_id == self.connection_id
+            people = self.session.execute(query.where(owned, PushedUser.user_id.in_(user_ids)))
             resources += rows.users(self.session, [(row, active) for row, active in people], self.base_url, request)
         if group_ids:
-            groups = self.session.scalars(select(PushedGroup).where(PushedGroup.id.in_(group_ids))).all()
+            groups = self.session.scalars(
+                select(PushedGroup).where(
+                    PushedGroup.connection_id == self.connection_id, PushedGroup.id.in_(group_ids)
+                )
+            ).all()
             resources += rows.groups(self.session, groups, self.base_url, request)
         loaded = {str(resource.id): resource for resource in resources}
         return [loaded[row.id] for row in found]

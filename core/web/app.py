@@ -10,8 +10,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from core.flows.services import Services
-from core.web import api, middleware, serving, sso, view
-from core.web.pages import doors, home, integration, integrations, people, problems
+from core.web import api, middleware, scim, serving, sso, view
+from core.web.pages import doors, home, integration, integrations, people, problems, provisioning
 
 
 class _Static(StaticFiles):
@@ -32,10 +32,12 @@ def create_app(services: Services) -> Starlette:
     routes = [
         *home.routes,
         *integrations.routes,  # before the pages of one integration: "catalog" is no plugin's id
+        *provisioning.routes,
         *integration.routes,
         *people.routes,
         *doors.routes,
         *sso.routes,
+        *scim.routes,
         *api.routes,
         Route("/favicon.ico", _favicon, methods=["GET"]),
         Mount("/static", _Static(directory=view.STATIC), name="static"),

@@ -15,6 +15,7 @@ from core import correlation
 
 BODY_LIMIT = 256 * 1024  # bytes
 LARGE_BODY_LIMIT = 512 * 1024  # bytes; forms with files, and responses of providers (256 KiB in base64)
+SCIM_BODY_LIMIT = 1024 * 1024  # bytes; what a directory may send at once, as its discovery says
 _DRAINED = 8 * 1024 * 1024  # bytes read and dropped of a body that is too large, so that the browser gets to the answer
 
 CONTENT_SECURITY_POLICY = (
@@ -74,6 +75,7 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         large = headers.get("content-type", "").startswith("multipart/form-data") or scope["path"].endswith("/acs")
+        scim = scope["path"].startswith("/scim/")
         limit = LARGE_BODY_LIMIT if large else BODY_LIMIT
         declared = headers.get("content-length", "")
         total = 0

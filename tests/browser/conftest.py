@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from core import clock
-from core.flows import activation
+from core.flows import activation, provisioning
+from core.flows.activation import Activated
 from core.store.tables import Role
 from core.testing.identity_provider import IdentityProvider
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
@@ -43,6 +45,32 @@ def provider() -> IdentityProvider:
     )
 
 
+PUSHED = ("Ana Lindqvist", "Ben Osei", "Chidi Anagonye", "Dana Whitfield", "Emeka Obi")
+
+
+def push(website: Website, aws: Activated) -> None:
+    """What a directory sends: people, groups, a request that is refused, and three people who leave at once."""
+    made = provisioning.create_token(website.services, website.actor, "aws_sso")
+    schema = "urn:ietf:params:scim:schemas:core:2.0:"
+    with httpx.Client(headers={"Authorization": f"Bearer {made.secret}"}) as directory:
+
+        def send(method: str, path: str, body: dict[str, object] | None = None) -> str:
+            answer = directory.request(method, f"{website.origin}/scim/v2/{aws.connection_id}{path}", json=body)
+            return str(answer.json().get("id", "")) if answer.content else ""
+
+        ids = []
+        for name in PUSHED:
+            address = f"{name.lower().replace(' ', '.')}@northwind.example"
+            person = {"userName": address, "displayName": name, "emails": [{"value": address, "primary": True}]}
+            ids.append(send("POST", "/Users", {"schemas": [f"{schema}User"], **person}))
+        for name in ("Facilities, Lisbon and Porto", "IT Helpdesk"):
+            members = [{"value": one} for one in ids[:2]]
+            send("POST", "/Groups", {"schemas": [f"{schema}Group"], "displayName": name, "members": members})
+        for one in ids[2:]:
+            send("DELETE", f"/Users/{one}")
+        send("POST", "/Users", {"schemas": [f"{schema}User"], "userName": "ana.lindqvist@northwind.example"})
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -> Iterator[Website]:
     """SiQ with Amazon AWS in use, a second integration half set up, a broken plugin, and sign-ins of each kind."""
@@ -54,6 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -
         website.sso(aws, provider, subject=PEOPLE[0][0], now=clock.now() - timedelta(minutes=20))
         website.sso(aws, provider, subject=PEOPLE[0][0], audience=f"{website.origin}/sso/metadata")
         activation.submit(website.services, website.actor, "custom_saml", {}, "draft")
+        push(website, aws)
         yield website
 
 

@@ -16,6 +16,7 @@ from tests.website import Website
 
 AWS = "/settings/integrations/aws_sso"
 CATALOG = "/settings/integrations/catalog?category=provisioning-sso"
+PROVISIONING = f"{AWS}/provisioning"
 WIDTHS = (1440, 360)
 NARROWEST = 320
 AXE = Axe()
@@ -103,6 +104,46 @@ def refused(page: Page) -> None:
     expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
 
 
+def open_request(page: Page) -> None:
+    one = page.locator("details.att", has_text="Refused").first
+    one.locator("> summary").click()
+    one.get_by_text("Body", exact=False).click()
+
+
+def create_token(page: Page) -> None:
+    if page.get_by_role("button", name="Create token").is_visible():
+        page.get_by_role("button", name="Create token").click()
+    else:  # two work: the other width has been here
+        page.get_by_role("link", name="Revoke").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_text("Copy the new token now")).to_be_visible()
+
+
+def open_revoke(page: Page) -> None:
+    page.get_by_role("link", name="Revoke").first.click()
+    expect(page.get_by_role("dialog", name="Revoke the token")).to_be_visible()
+
+
+def preview_rules(page: Page) -> None:
+    page.get_by_role("button", name="Add rule").click()
+    page.get_by_role("button", name="Add rule").click()
+    page.get_by_label("Group").nth(1).select_option("IT Helpdesk")
+    page.get_by_label("Role").nth(0).select_option("Space Captain")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.get_by_text("people get another role")).to_be_visible()
+
+
+def open_person(page: Page) -> None:
+    page.get_by_role("button", name="Actions for Ana Lindqvist").click()
+
+
+def open_suspend(page: Page) -> None:
+    open_person(page)
+    page.get_by_role("link", name="Suspend…").click()
+    expect(page.get_by_role("dialog", name="Suspend Ana Lindqvist?")).to_be_visible()
+
+
 SCREENS = {
     "signin": Screen("/signin", role=None),
     "signin-error": Screen("/signin", wrong_password, role=None),
@@ -134,8 +175,18 @@ SCREENS = {
     "integration-draft": Screen("/settings/integrations/custom_saml?done=draft"),
     "disable": Screen(f"{AWS}/disable"),
     "dialog-disable": Screen(AWS, open_disable, whole=False),
+    "provisioning": Screen(PROVISIONING),
+    "provisioning-request": Screen(PROVISIONING, open_request),
+    "provisioning-nothing": Screen(f"{PROVISIONING}?q=zz"),
+    "provisioning-new-token": Screen(PROVISIONING, create_token),
+    "provisioning-rules": Screen(f"{PROVISIONING}/rules", preview_rules),
+    "provisioning-it": Screen(PROVISIONING, role=Role.IT),
+    "brake-delete": Screen(f"{PROVISIONING}/brake/delete"),
+    "dialog-revoke": Screen(PROVISIONING, open_revoke, whole=False),
     "guide": Screen(f"{AWS}/guide"),
     "users": Screen("/users"),
+    "users-menu": Screen("/users", open_person, whole=False),
+    "dialog-suspend": Screen("/users", open_suspend, whole=False),
     "audit": Screen("/audit"),
     "not-found": Screen("/nowhere"),
     "forbidden": Screen("/settings/integrations", role=Role.VIEWER),
@@ -148,7 +199,7 @@ def windows(chromium: Browser, site: Website) -> Iterator[dict[tuple[Role | None
     visitors = Visitors(chromium, site)
     yield {
         (role, width): visitors.page(role=role, width=width)
-        for role in (None, Role.ADMIN, Role.VIEWER)
+        for role in (None, Role.ADMIN, Role.IT, Role.VIEWER)
         for width in WIDTHS
     }
     for context in visitors.contexts:
@@ -186,7 +237,9 @@ def test_a_screen_is_in_order_in_both_themes(
 
 
 @pytest.mark.parametrize("width", [NARROWEST, 768, 1600])
-@pytest.mark.parametrize("path", ["/", "/settings/integrations/catalog", AWS, f"{AWS}/activate", "/users", "/audit"])
+@pytest.mark.parametrize(
+    "path", ["/", "/settings/integrations/catalog", AWS, f"{AWS}/activate", PROVISIONING, "/users", "/audit"]
+)
 def test_no_page_scrolls_sideways(windows: dict[tuple[Role | None, int], Page], path: str, width: int) -> None:
     page = windows[Role.ADMIN, 1440]
     page.set_viewport_size({"width": width, "height": 900})

@@ -47,7 +47,10 @@ def test_an_organization_gets_a_slug_from_its_name_and_is_listed(siq: Siq) -> No
         (["activate", "nothing", "--organization", "northwind"], "no such integration"),
         (["activate", "aws_sso", "--organization", "northwind", "--set", "sso"], "write it as tab.field=value"),
         (["activate", "aws_sso", "--organization", "northwind", "--set", "sso.x=1"], "sso.x: "),
-        (["activate", "aws_sso", "--organization", "northwind", "--set", "sso.certificate=@none.pem"], "cannot be read"),
+        (
+            ["activate", "aws_sso", "--organization", "northwind", "--set", "sso.certificate=@none.pem"],
+            "cannot be read",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_1(siq: Siq, arguments: list[str], sentence: str) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
 import click
-import structlog
 
 from core.errors import Conflict
 from core.testing.attacks import ALL
-from core.testing.attacks.host import Target, serving, serving_twice
+from core.testing.attacks.host import Target, quiet, serving, serving_twice
 from core.testing.attacks.running import Outcome, races, run, table
 from core.testing.attacks.site import Person
 from core.testing.identity_provider import EMAIL
@@ -32,7 +30,7 @@ from core.testing.identity_provider import EMAIL
 @click.option("--only", default="", metavar="TEXT", help="Only cases and classes whose name holds TEXT.")
 @click.option("--races", "race_count", default=0, metavar="N", help="Also race two processes N times for one response.")
 @click.option("--database", default="", metavar="URL", help="An empty database for it, instead of a new SQLite file.")
-def attack(
+def attack(  # noqa: PLR0917  click hands every option over
     plugin_id: str,
     plugins_dir: Path | None,
     values: tuple[str, ...],
@@ -47,7 +45,7 @@ def attack(
     Sends every attack and every control of core/testing/attacks over HTTP. Ends with 1 where an attack was accepted, a
     control refused, an answer was 5xx or took longer than a second. Nothing that exists is touched.
     """
-    _quiet()
+    quiet()
     person = Person(subject, EMAIL, _attributes(attributes) or {"email": (subject,)})
     target = Target(plugin_id, plugins_dir, dict(map(_assignment, values)), person, database)
     wanted = [case for case in ALL.values() if only.lower() in f"{case.name} {case.family.title}".lower()]
@@ -87,12 +85,3 @@ def _attributes(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             raise Conflict(f"--attribute {text}: write it as name=value.")
         found[name] = (*found.get(name, ()), value)
     return found
-
-
-def _quiet() -> None:
-    """Refusals are what is wanted here: only errors are logged, on standard error."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

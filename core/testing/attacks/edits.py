@@ -79,7 +79,7 @@ def setting(path: str, name: str, value: str | None) -> Edit:
     def edit(root: Element) -> None:
         element = find(root, path) if path else root
         if value is None:
-            element.attrib.pop(name, None)
+            del element.attrib[name]
         else:
             element.set(name, value)
 

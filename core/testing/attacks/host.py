@@ -5,14 +5,18 @@ The cases know nothing of it: they need a :class:`Site`. Everything lives in a f
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
+
+import structlog
 
 from core.errors import Conflict
 from core.field_types import Kind
@@ -84,7 +88,17 @@ def serving_twice(target: Target) -> Iterator[tuple[Site, str]]:
                 process.join()
 
 
+def quiet() -> None:
+    """Refusals are what is wanted here: only errors are logged, on standard error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
 def _serve(settings: Settings, listening: socket.socket) -> None:
+    quiet()
     server(create_app(services.start(settings)), _HOST, 0).run([listening])
 
 

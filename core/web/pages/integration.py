@@ -12,9 +12,10 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from core.errors import NotFound
-from core.flows import activation, integration
+from core.flows import activation, integration, provisioning
 from core.flows.connections import plugin_of
 from core.flows.integration import IntegrationView
+from core.flows.provisioning import ProvisioningView
 from core.store.tables import ConnectionState
 from core.web import guards, view
 from core.web.pages.integrations import INTEGRATIONS, around, category_path
@@ -28,10 +29,11 @@ def page(request: Request) -> Response:
     """``GET /settings/integrations/{plugin}?outcome=``."""
     actor = guards.require_actor(request)
     plugin = request.path_params["plugin"]
-    shown = integration.integration(
-        guards.services_of(request), actor, plugin, request.query_params.get("outcome", "all")
-    )
-    return _show(request, shown, "integration.j2", fragment="_attempts.j2")
+    services = guards.services_of(request)
+    shown = integration.integration(services, actor, plugin, request.query_params.get("outcome", "all"))
+    pushed = shown.state is ConnectionState.ACTIVE and plugin_of(services, plugin).form.scim
+    provisioned = provisioning.provisioning(services, actor, plugin) if pushed else None
+    return _show(request, shown, "integration.j2", fragment="_attempts.j2", provisioned=provisioned)
 
 
 def attempt(request: Request) -> Response:
@@ -126,12 +128,20 @@ _DONE = {
 }
 
 
-def _show(request: Request, shown: IntegrationView, template: str, *, fragment: str) -> Response:
+def _show(
+    request: Request,
+    shown: IntegrationView,
+    template: str,
+    *,
+    fragment: str,
+    provisioned: ProvisioningView | None = None,
+) -> Response:
     tile = shown.dialog.tile
     actor = guards.require_actor(request)
     done = _DONE.get(request.query_params.get("done", ""))
     context = {
         "it": shown,
+        "provisioned": provisioned,
         "tile": tile,
         "page": f"{INTEGRATIONS}/{tile.plugin_id}",
         "active": shown.state is ConnectionState.ACTIVE,

@@ -42,7 +42,7 @@ USERS = Kind(
     "Users",
     "urn:ietf:params:scim:schemas:core:2.0:User",
     ("userName", "emails.value"),
-    ("externalId", "userName", "active", "name", "displayName", "title", "emails"),
+    ("externalId", "userName", "active", "name", "displayName", "title", "emails", "meta"),
 )
 GROUPS = Kind("Groups", "urn:ietf:params:scim:schemas:core:2.0:Group", ("displayName",), ("externalId", "displayName"))
 

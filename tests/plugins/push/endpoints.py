@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from starlette.types import ASGIApp
 
 from core.flows.scim_tokens import create_token
 from core.testing.identity_provider import IdentityProvider
-from core.web import scim
 from tests.serving import HOST, serving
 from tests.website import SIGN_IN_URL, running
 
@@ -98,7 +98,6 @@ def reference() -> Iterator[Endpoint]:
 def product(folder: Path) -> Iterator[Endpoint]:
     """SiQ itself, with its data in ``folder`` and Amazon AWS activated."""
     with running(folder) as site:
-        site.app.router.routes.extend(scim.routes)
         activated = site.activate(IdentityProvider.create(SIGN_IN_URL))
         yield Endpoint(activated.site.scim_base_url, create_token(site.services, site.actor, "aws_sso").secret)
 
@@ -188,12 +187,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A sender that was killed leaves half a request; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # its types are of sockets of all kinds
+
+
 @contextmanager
 def proxy_before(endpoint: Endpoint) -> Iterator[Proxy]:
     """A proxy on a free port."""
     proxy = Proxy(endpoint.base_url)
-    server = ThreadingHTTPServer((HOST, 0), type("Handler", (_Handler,), {"proxy": proxy}))
-    server.daemon_threads = True
+    server = _Server((HOST, 0), type("Handler", (_Handler,), {"proxy": proxy}))
     proxy.base_url = f"http://{HOST}:{server.server_address[1]}{proxy.upstream.path}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

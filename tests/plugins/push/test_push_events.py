@@ -207,7 +207,8 @@ def test_an_event_that_is_about_nothing_of_ours_asks_nobody(world: World, event:
     assert (summary["requests_aws"], summary["requests_siq"]) == (0, 0)
 
 
-def test_somebody_who_was_faster_is_not_overwritten(world: World) -> None:
+@pytest.mark.parametrize("full", [False, True], ids=["by an event", "by the full pass"])
+def test_somebody_who_was_faster_is_not_overwritten(world: World, *, full: bool) -> None:
     ada = world.aws.create_user("ada.lovelace")
     world.push(events.user_created(ada))
     world.aws.update_user(ada, title="Old")
@@ -224,9 +225,10 @@ def test_somebody_who_was_faster_is_not_overwritten(world: World) -> None:
 
     world.proxy.fault = another_sender
 
-    world.push(events.user_changed(ada))
+    summary = world.full_pass() if full else world.push(events.user_changed(ada))
 
     assert world.siq.users()["ada.lovelace"]["title"] == "New"
+    assert summary["outcome"] == "complete"
 
 
 def test_a_user_and_a_group_by_hand(world: World) -> None:

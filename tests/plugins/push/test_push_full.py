@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.plugins.push.conftest import World
-from tests.plugins.push.endpoints import Fault
+from tests.plugins.push.endpoints import Fault, reference
 
 
 def test_everybody_and_every_group_arrives(world: World) -> None:
@@ -146,6 +146,26 @@ def test_one_who_is_refused_is_told_and_the_others_go_on(world: World) -> None:
     assert summary["finished"]
     assert [(failure["kind"], failure["id"]) for failure in summary["failures"]] == [("Users", ada)]
     assert "400" in summary["failures"][0]["why"]
+
+
+def test_the_reference_implementation_of_scim_takes_the_same_requests(world: World) -> None:
+    ada, alan = world.aws.create_user("ada.byron", Title="Countess"), world.aws.create_user("alan.turing")
+    grace = world.aws.create_user("grace.hopper")
+    group = world.aws.create_group("Engineering", ada, grace)
+    with reference() as other:
+        world.settings.update(SIQ_SCIM_BASE_URL=other.base_url, SIQ_SCIM_TOKEN=other.token)
+        assert world.full_pass()["outcome"] == "complete"
+        world.aws.update_user(ada, userName="grace.hopper", title=None)  # who swap names
+        world.aws.update_user(grace, userName="ada.byron")
+        world.aws.disabled.add(alan)
+        world.aws.leave(group, grace)
+
+        assert world.full_pass()["outcome"] == "complete"
+
+        assert other.active() == {"ada.byron", "grace.hopper"}
+        assert other.users()["grace.hopper"]["externalId"] == ada
+        assert other.groups() == {"Engineering": {"grace.hopper"}}
+        assert world.full_pass()["users_unchanged"] == 3
 
 
 def test_the_log_is_one_line_without_names_and_token(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.refusals import (
     AUDIENCE_MISMATCH,
     CONDITIONS_MISSING,
@@ -32,7 +34,7 @@ ADDRESSES = Family(
 )
 
 
-def _signed(good: Good, edit: Edit, **changes: object) -> bytes:
+def _signed(good: Good, edit: Edit, **changes: Any) -> bytes:
     return good.response(edit=edit, **changes).xml
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.refusals import (
     AUTHN_MISSING,
     ISSUER_MISMATCH,
@@ -49,7 +51,7 @@ ANSWERS = Family(
 )
 
 
-def _signed(good: Good, edit: Edit, **changes: object) -> bytes:
+def _signed(good: Good, edit: Edit, **changes: Any) -> bytes:
     return good.response(edit=edit, **changes).xml
 
 

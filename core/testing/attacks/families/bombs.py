@@ -6,7 +6,7 @@ import zlib
 
 from core.refusals import RESPONSE_UNREADABLE, SIGNATURE_INVALID, SIGNATURE_PROFILE, XML_REFUSED
 from core.testing.attacks.cases import Family, Good, refused
-from core.testing.attacks.edits import ONLY_ASSERTION, P, replaced
+from core.testing.attacks.edits import ONLY_ASSERTION, P, inserting, replaced
 
 BOMBS = Family(
     "DTDs and bombs",
@@ -140,9 +140,9 @@ def as_much_as_the_bounds_allow(good: Good) -> bytes:
     """Everything at its bounds at once, in a Response that a stranger signed: the worst that reaches the verifier."""
     namespaces = " ".join(f'xmlns:a{n}="urn:a{n}"' for n in range(27))
     attributes = " ".join(f'a{n}:b=""' for n in range(27))
-    inside = f"<x {namespaces}>" + f"<a0:y {attributes}/>" * 200 + ">" * 150_000 + "</x>"
+    inside = f"<x {namespaces}>" + f"<a0:y {attributes}/>" * 200 + "x" * 150_000 + "</x>"
     extensions = f"<saml2p:Extensions {P}>{inside}</saml2p:Extensions>"
-    return replaced(good, "<saml2p:Status>", f"{extensions}<saml2p:Status>", by=good.stranger)
+    return good.response(by=good.stranger, edit=inserting("", extensions, 1)).xml
 
 
 @BOMBS.message(refused(SIGNATURE_PROFILE, XML_REFUSED))

@@ -217,7 +217,7 @@ def response_for_another_connection_without_destination(site: Site) -> Sequence[
         return [site.deliver(browser, response.form_value, asked.relay_state)]
 
 
-@OTHERS.play(refused(ISSUER_MISMATCH))
+@OTHERS.play(refused(ISSUER_MISMATCH, DESTINATION_MISMATCH))
 def response_of_another_organization(site: Site) -> Sequence[Answer]:
     """A good response of another organization's provider, at our connection."""
     with site.browser() as browser:

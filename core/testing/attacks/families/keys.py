@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from core.refusals import SIGNATURE_INVALID, SIGNATURE_PROFILE, SIGNATURE_WEAK
 from core.testing.attacks.cases import VICTIM, Family, Good, refused
 from core.testing.attacks.edits import DS, ONLY_ASSERTION, ONLY_RESPONSE, copy, drop, find, parse
-from core.testing.identity_provider import DSIG, IdentityProvider, Signer, serialize
+from core.testing.identity_provider import DSIG, Element, IdentityProvider, Signer, serialize
 
 KEYS = Family(
     "Keys and certificates",
@@ -27,13 +27,12 @@ _DSIG11 = "http://www.w3.org/2009/xmldsig11#"
 
 def _by_a_stranger(good: Good, key_info: str | None = None, by: IdentityProvider | None = None) -> bytes:
     """The victim's assertion signed by another key; ``key_info`` is what the KeyInfo then holds."""
-    root = good.tree(by=by or good.stranger, subject=VICTIM)
-    if key_info is not None:
-        for place in list(root.iter(f"{{{DSIG}}}KeyInfo")):
-            parent = place.getparent()
-            assert parent is not None
-            parent.replace(place, parse(f"<ds:KeyInfo {DS}>{key_info}</ds:KeyInfo>"))
-    return serialize(root)
+
+    def edit(signature: Element) -> None:
+        if key_info is not None:
+            signature.replace(find(signature, "ds:KeyInfo"), parse(f"<ds:KeyInfo {DS}>{key_info}</ds:KeyInfo>"))
+
+    return good.response(by=by or good.stranger, subject=VICTIM, edit_signature=edit).xml
 
 
 def _x509(*certificates: str) -> str:

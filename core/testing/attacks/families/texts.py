@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.refusals import AUDIENCE_MISMATCH, ISSUER_MISMATCH, SIGNATURE_INVALID, SUBJECT_MISSING, XML_REFUSED
 from core.testing.attacks.cases import VICTIM, Family, Good, refused
 from core.testing.attacks.edits import ONLY_ASSERTION, ONLY_RESPONSE, find, inserting, replaced
@@ -16,7 +18,7 @@ TEXTS = Family(
 _LONGER = f"{VICTIM}.evil.test"
 
 
-def _split(good: Good, inside: str, **changes: object) -> bytes:
+def _split(good: Good, inside: str, **changes: Any) -> bytes:
     """The attacker's own, well signed NameID with something between the victim's name and the rest."""
     return replaced(
         good, f">{_LONGER}</saml2:NameID>", f">{VICTIM}{inside}.evil.test</saml2:NameID>", subject=_LONGER, **changes

@@ -1,0 +1,218 @@
+"""Every attack and every control against a running server: one test each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from click.testing import CliRunner
+
+from core.cli import main
+from core.plugin_api import Unsolicited
+from core.testing.attacks import ALL, FAMILIES, Case, attacks, controls
+from core.testing.attacks.browser import Answer
+from core.testing.attacks.host import Target, serving, serving_twice
+from core.testing.attacks.running import judge, races, run, table
+from core.testing.attacks.site import Site
+from tests.databases import empty_database
+
+pytestmark = pytest.mark.xdist_group("attacks")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Amazon AWS, on a server of its own with a new SQLite file."""
+    with serving(Target("aws_sso")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("case", attacks(), ids=[case.name for case in attacks()])
+def test_an_attack_opens_no_session(site: Site, case: Case) -> None:
+    (outcome,) = run(site, [case])
+    assert not outcome.problem, f"must be: {case.must.words}"
+    assert not outcome.server_error
+
+
+@pytest.mark.parametrize("case", controls(), ids=[case.name for case in controls()])
+def test_a_control_signs_in(site: Site, case: Case) -> None:
+    (outcome,) = run(site, [case])
+    assert not outcome.problem
+    assert outcome.accepted
+
+
+def test_there_are_as_many_cases_as_were_promised() -> None:
+    assert len(attacks()) >= 120
+    assert len(controls()) >= 25
+    assert {case.family.title for case in ALL.values()} == {family.title for family in FAMILIES}
+    assert all(case.reference for case in attacks())
+
+
+# Other plugins: what they decide themselves, and the deliveries, where they differ
+
+
+@pytest.mark.parametrize("family", ["Replay", "Other people, other connections", "RelayState and scripts", "Controls"])
+def test_a_connection_that_bounces_clicks_is_as_safe(family: str) -> None:
+    with serving(Target("custom_saml")) as site:
+        assert site.main.unsolicited is Unsolicited.BOUNCE
+        assert [one.problem for one in run(site, _of(family)) if one.problem] == []
+
+
+def test_a_plugin_of_somebody_else_that_refuses_clicks_is_as_safe(tmp_path: Path) -> None:
+    _write_plugin(tmp_path)
+    with serving(Target("strict", tmp_path, {"sso.team": "blue"})) as site:
+        assert site.main.unsolicited is Unsolicited.REFUSE
+        assert site.main.provider.entity_id == "urn:strict"
+        cases = [*_of("Replay"), *_of("Other people, other connections"), *_of("Timing"), *_of("Controls")]
+        assert [(one.case.name, one.problem) for one in run(site, cases) if one.problem] == []
+
+
+# Two processes
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_two_processes_with_one_database_open_one_session_in_each_of_200_races(kind: str, tmp_path: Path) -> None:
+    with empty_database(kind, tmp_path) as url, serving_twice(Target("aws_sso", database_url=url)) as (site, second):
+        assert [problem for problem in races(site, second, 200) if problem] == []
+
+
+# The command
+
+
+def test_the_command_prints_a_table_and_ends_with_0() -> None:
+    done = CliRunner().invoke(main, ["plugin", "attack", "aws_sso", "--only", "replay", "--races", "2"])
+    assert done.exit_code == 0, done.output
+    assert "Replay" in done.output
+    assert "2 of 2 races ended with exactly one session" in done.output
+
+
+def test_the_command_ends_with_1_where_a_control_is_refused() -> None:
+    done = CliRunner().invoke(main, ["plugin", "attack", "aws_sso", "--subject", "bob", "--only", "no_milliseconds"])
+    assert done.exit_code == 1
+    assert "no_milliseconds: HTTP 403 SSO-202" in done.output
+
+
+def test_the_command_fills_the_fields_of_any_plugin(tmp_path: Path) -> None:
+    _write_plugin(tmp_path)
+    arguments = ["plugin", "attack", "strict", "--plugins-dir", str(tmp_path), "--only", "no_milliseconds"]
+    missing = CliRunner().invoke(main, arguments)
+    assert missing.exit_code == 1
+    assert missing.output.startswith("Error: sso.team: ")
+    done = CliRunner().invoke(main, [*arguments, "--set", "sso.team=blue", "--attribute", "mail=ada@example.test"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "There is no such integration"),
+        (["aws_sso", "--set", "team"], "write it as tab.field=value"),
+        (["aws_sso", "--attribute", "team"], "write it as name=value"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_a_sentence(arguments: list[str], sentence: str) -> None:
+    done = CliRunner().invoke(main, ["plugin", "attack", *arguments, "--only", "plain"])
+    assert done.exit_code == 1
+    assert sentence in done.output
+
+
+# The judge
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (Answer(400, "", "SSO-108 signature_invalid", 0.1), ""),
+        (Answer(400, "", "SSO-108", 0.1, person=True), "ACCEPTED"),
+        (Answer(303, "/", "", 0.1, person=True), "ACCEPTED"),
+        (Answer(303, "/", "", 0.1), "HTTP 303"),
+        (Answer(400, "", "SSO-104", 0.1), "HTTP 400 SSO-104"),
+        (Answer(500, "", "SSO-108", 0.1), "HTTP 500"),
+        (Answer(400, "", "SSO-108", 1.5), "took 1.5 s"),
+        (Answer(400, "", "SSO-108 <script>alert(1)</script>", 0.1), "<script>"),
+    ],
+)
+def test_only_a_refusal_for_the_right_reason_will_do(answer: Answer, problem: str) -> None:
+    assert judge(ALL["unknown_key"], answer).startswith(problem) or problem in judge(ALL["unknown_key"], answer)
+    assert bool(judge(ALL["unknown_key"], answer)) == bool(problem)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        (Answer(303, "/", "", 0.1, person=True), True),
+        (Answer(303, "/", "", 0.1), False),
+        (Answer(303, "//elsewhere.example.test", "", 0.1, person=True), False),
+        (Answer(400, "", "SSO-108", 0.1), False),
+    ],
+)
+def test_a_person_must_land_where_they_should(answer: Answer, right: bool) -> None:
+    assert (judge(ALL["plain"], answer) == "") is right
+    assert (judge(ALL["next_of_another_site"], answer) == "") is right
+
+
+def test_the_table_counts(site: Site) -> None:
+    text = table(list(run(site, [ALL["plain"], ALL["unknown_key"]])))
+    last = text.splitlines()[-1].split()
+    assert last[:5] == ["all", "1", "1", "0", "0"]
+    assert last[-3:] == ["1", "1", "0"]
+
+
+def _of(family: str) -> list[Case]:
+    return [case for case in ALL.values() if case.family.title == family]
+
+
+def _write_plugin(folder: Path) -> None:
+    (folder / "strict.py").write_text(
+        dedent('''
+            """Strict: takes no clicks, knows its provider by a name of its own, and asks for a team."""
+
+            from pydantic import BaseModel, Field
+
+            import core.plugin_api as siq
+
+
+            class Sso(BaseModel):
+                """The tab."""
+
+                acs_url: siq.AcsUrl = Field(title="ACS URL")
+                team: str = Field(title="Team")
+                sign_in_url: siq.SignInUrl = Field(title="Sign-in URL")
+                certificate: siq.SigningCertificates = Field(title="Certificate")
+
+
+            class Config(BaseModel):
+                """All of it."""
+
+                sso: Sso = Field(title="SSO")
+
+
+            @siq.hookimpl
+            def describe_tile() -> siq.Tile:
+                """The tile."""
+                return siq.Tile(title="Strict", maker="T", category=siq.Category.PROVISIONING_SSO, summary="Strict.")
+
+
+            @siq.hookimpl
+            def config_schema() -> type[BaseModel]:
+                """The model."""
+                return Config
+
+
+            @siq.hookimpl
+            def activate(config: Config) -> siq.Activation:
+                """No clicks."""
+                sso = config.sso
+                trust = siq.SamlTrust("urn:strict", sso.sign_in_url, sso.certificate, siq.Unsolicited.REFUSE)
+                return siq.Activation(saml=trust)
+
+
+            @siq.hookimpl
+            def handle_acs(assertion: siq.VerifiedAssertion) -> siq.Identity:
+                """The NameID is everything."""
+                name = assertion.name_id.value
+                return siq.Identity(subject=name, user_name=name, email=name)
+        ''').lstrip(),
+        encoding="utf-8",
+    )

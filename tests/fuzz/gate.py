@@ -1,0 +1,65 @@
+"""Coverage-guided fuzzing of the bytes that reach the gate (``make fuzz``).
+
+Of whatever arrives, nothing but a refusal may come, or exactly what the corpus's provider signed; and at most 50 ms of
+processor time, up to 256 KiB. The provider's key was thrown away when the corpus was made: nobody can sign anything new.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from core.errors import SignInRefused
+from core.saml.response import Expected, read
+from core.saml.signature import Keys
+
+FOLDER = Path(__file__).parent
+CORPUS = FOLDER / "corpus"
+MOST_BYTES = 256 * 1024
+MOST_SECONDS = 0.05
+NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
+ISSUER, AUDIENCE = "https://provider.example.test/saml/assertion/fuzz", "https://siq.example.test/sso/c-fuzz"
+ACS_URL, REQUEST = f"{AUDIENCE}/acs", "_req-0001"
+SIGNED = frozenset({"ada@example.test", "admin@victim.example.evil.test"})
+"""Whom the assertions of the corpus that are good name."""
+
+
+EXPECTED = Expected(ISSUER, AUDIENCE, ACS_URL, REQUEST, unsolicited_allowed=True)
+
+
+@cache
+def keys() -> Keys:
+    """The certificate of the corpus."""
+    return Keys.of((FOLDER / "certificate.pem").read_text(encoding="ascii"))
+
+
+class TooSlow(Exception):
+    """An input took longer than it may."""
+
+
+def check(data: bytes) -> str:
+    """Read an input; answers the code of its refusal, or who was accepted.
+
+    Raises AssertionError where somebody was accepted who was not signed, TooSlow, and whatever else comes out of the gate.
+    """
+    keys()
+    form_value = base64.b64encode(data).decode("ascii")
+    seconds, answer = _timed(form_value)
+    if seconds > MOST_SECONDS and len(data) <= MOST_BYTES:
+        seconds = min(_timed(form_value)[0] for _ in range(3))  # a collection of garbage may have fallen into the first
+        if seconds > MOST_SECONDS:
+            raise TooSlow(f"{len(data)} bytes took {seconds * 1000:.0f} ms and were answered {answer}")
+    return answer
+
+
+def _timed(form_value: str) -> tuple[float, str]:
+    start = time.process_time()
+    try:
+        name = read(form_value, keys(), EXPECTED, NOW).name_id.value
+    except SignInRefused as refused:
+        return time.process_time() - start, refused.refusal.code
+    assert name in SIGNED, name
+    return time.process_time() - start, name

@@ -1,0 +1,80 @@
+"""The corpus of the fuzzer, without the fuzzer: every file is answered as it should be, and quickly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from core.testing.attacks import ALL
+from tests.fuzz.gate import CORPUS, MOST_BYTES, SIGNED, check
+from tests.fuzz.mutation import mutated
+
+FILES = sorted(CORPUS.glob("*.xml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_a_file_of_the_corpus_is_answered_as_its_case_says(file: Path) -> None:
+    answer = check(file.read_bytes())
+    case = ALL[file.stem]
+    assert answer in (SIGNED if case.control else case.must.codes)
+
+
+def test_the_corpus_is_small() -> None:
+    assert len(FILES) > 80
+    assert sum(file.stat().st_size for file in FILES) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<a/>" * 2_800,
+        "".join(f'<a ID="_{number}"/>' for number in range(2_800)),
+        ("<a " + " ".join(f'a{number}=""' for number in range(120)) + "/>") * 48,
+        ("<a " + " ".join(f'xmlns:a{number}="urn:a{number}"' for number in range(27)) + "/>") * 100,
+        "".join(f'<a xmlns="urn:{"n" * 70}{number}"/>' for number in range(2_500)),
+        ("<a>" * 34 + "</a>" * 34) * 80,
+        "<a>" + "x" * 240_000 + "</a>",
+        "<a>" + ">" * 240_000 + "</a>",
+        "<a>" + "&amp;" * 48_000 + "</a>",
+        "<a>" + "&#13;" * 48_000 + "</a>",
+        '<a b="' + "&#10;" * 48_000 + '"/>',
+        "<a>" + "\u20ac" * 78_000 + "</a>",
+        "<a>" + "<![CDATA[>]]>" * 5_000 + "</a>",
+    ],
+    ids=[
+        "elements",
+        "IDs",
+        "attributes",
+        "namespaces",
+        "long namespaces",
+        "levels",
+        "text",
+        "brackets",
+        "entities",
+        "returns",
+        "lines",
+        "euros",
+        "CDATA",
+    ],
+)
+@pytest.mark.parametrize("file", ["plain", "only_the_assertion_signed", "only_the_response_signed"])
+def test_the_largest_documents_within_the_bounds_take_at_most_50_ms(file: str, inside: str) -> None:
+    text = (CORPUS / f"{file}.xml").read_text(encoding="utf-8")
+    extensions = f"<saml2p:Extensions>{inside}</saml2p:Extensions><saml2p:Status>"
+    document = text.replace("<saml2p:Status>", extensions).encode()
+    assert len(document) <= MOST_BYTES
+    etree.fromstring(document)
+    check(document)
+
+
+def test_mutations_by_the_tree_reach_the_gate_and_let_nobody_else_in() -> None:
+    """A short run of what `make fuzz` does for long; half of what is made gets past the parser."""
+    corpus = [file.read_bytes() for file in FILES]
+    answers = []
+    for seed in range(3_000):
+        made = mutated(corpus[seed % len(corpus)], MOST_BYTES, seed)
+        if made is not None:
+            answers.append(check(made))
+    assert sum(answer not in {"SSO-101", "SSO-102"} for answer in answers) > len(answers) / 2
