@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.run
 READY := $(VENV)/.dev
 
-.PHONY: demo test check bench lock docs clean
+.PHONY: demo test check bench attack fuzz second-opinion lock docs clean
 
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
@@ -22,6 +22,23 @@ check: $(READY)  ## style, types and the one-way imports
 
 bench: bench/.venv/.ready  ## measure SAML verification against python3-saml and pysaml2 (needs xmlsec1)
 	@bench/.venv/bin/python -m bench.saml
+
+attack: $(READY)  ## every attack against both built-in plugins over HTTP, and 200 races of two processes
+	@$(BIN)/siq plugin attack aws_sso --races 200
+	@$(BIN)/siq plugin attack custom_saml
+
+FUZZ_SECONDS ?= 3600
+fuzz: .venv-fuzz/.ready  ## fuzz what reaches the signature gate, for FUZZ_SECONDS (Linux)
+	@.venv-fuzz/bin/python -m tests.fuzz.run -max_total_time=$(FUZZ_SECONDS)
+
+.venv-fuzz/.ready: requirements/fuzz.txt
+	@test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+EXAMPLES ?= 3000
+second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and change every signed byte (needs xmlsec1)
+	@SIQ_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -rs tests/core/saml/test_second_opinion.py
 
 bench/.venv/.ready: requirements/bench.txt
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
@@ -47,6 +64,7 @@ lock:  ## write requirements/*.txt anew (needs uv)
 
 docs: $(READY)  ## write the generated reference pages and pictures anew
 	@$(BIN)/python -m core.reference docs/reference
+	@$(BIN)/python -m core.testing.attacks.page docs/attacks.md
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-fuzz build *.egg-info

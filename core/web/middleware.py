@@ -76,7 +76,7 @@ class BodyLimit:
         headers = Headers(scope=scope)
         large = headers.get("content-type", "").startswith("multipart/form-data") or scope["path"].endswith("/acs")
         scim = scope["path"].startswith("/scim/")
-        limit = LARGE_BODY_LIMIT if large else BODY_LIMIT
+        limit = SCIM_BODY_LIMIT if scim else LARGE_BODY_LIMIT if large else BODY_LIMIT
         declared = headers.get("content-length", "")
         total = 0
 

@@ -23,7 +23,7 @@ MOST_SECONDS = 0.05
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 ISSUER, AUDIENCE = "https://provider.example.test/saml/assertion/fuzz", "https://siq.example.test/sso/c-fuzz"
 ACS_URL, REQUEST = f"{AUDIENCE}/acs", "_req-0001"
-SIGNED = frozenset({"ada@example.test", "admin@victim.example.evil.test"})
+SIGNED = frozenset({"ada@example.test", "zoë@example.test", "admin@victim.example.evil.test"})
 """Whom the assertions of the corpus that are good name."""
 
 

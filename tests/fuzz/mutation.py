@@ -5,6 +5,7 @@ Bytes changed at random are hardly ever well-formed; these documents get past th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from random import Random
 
@@ -30,7 +31,9 @@ def mutated(data: bytes, most_bytes: int, seed: int) -> bytes | None:
 
 
 def _copied(element: Element) -> Element:
-    return etree.fromstring(etree.tostring(element, with_tail=False), _PARSER)
+    made = copy.deepcopy(element)
+    made.tail = None
+    return made
 
 
 def _copy(random: Random, one: Element, other: Element) -> None:

@@ -44,7 +44,9 @@ USERS = Kind(
     ("userName", "emails.value"),
     ("externalId", "userName", "active", "name", "displayName", "title", "emails", "meta"),
 )
-GROUPS = Kind("Groups", "urn:ietf:params:scim:schemas:core:2.0:Group", ("displayName",), ("externalId", "displayName"))
+GROUPS = Kind(
+    "Groups", "urn:ietf:params:scim:schemas:core:2.0:Group", ("displayName",), ("externalId", "displayName", "meta")
+)
 
 
 @dataclass

@@ -274,6 +274,29 @@ def test_a_confirmation_that_is_not_yet_valid_is_refused() -> None:
     refused(refusals.NOT_YET_VALID, minted(edit=edit))
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z"])
+def test_times_at_the_end_of_the_calendar_do_not_overflow(end: str) -> None:
+    """Some providers write "for ever" so. Adding the skew to it raised an OverflowError, which answered 500."""
+
+    def for_ever(root: idp.Element) -> None:
+        setting(".//a:Conditions", "NotBefore", "0001-01-01T00:00:00Z")(root)
+        setting(".//a:Conditions", "NotOnOrAfter", end)(root)
+        setting(".//a:AuthnStatement", "SessionNotOnOrAfter", end)(root)
+
+    assertion = accept(minted(edit=for_ever))
+    assert assertion.session_not_on_or_after
+    assert assertion.session_not_on_or_after.year == 9999
+    refused(refusals.NOT_YET_VALID, minted(edit=setting(".//a:Conditions", "NotBefore", end)))
+    refused(refusals.EXPIRED, minted(edit=setting(".//a:Conditions", "NotOnOrAfter", "0001-01-01T00:00:00Z")))
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "2031-01-03T12:00:00Z"])
+def test_a_confirmation_for_longer_than_a_year_is_refused(end: str) -> None:
+    """That it was used would have to be remembered as long: until 9999 it could not even be stored."""
+    refused(refusals.CONFIRMATION_MISSING, minted(edit=setting(".//a:SubjectConfirmationData", "NotOnOrAfter", end)))
+    accept(minted(lifetime=timedelta(days=366)))
+
+
 def test_a_session_that_is_over_is_refused() -> None:
     response = minted(session=timedelta(minutes=1))
     accept(response, now=NOW + 119 * SECOND)
