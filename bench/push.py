@@ -45,6 +45,7 @@ def main(users: int) -> None:
                     for user in ids[-(users // 100) :]:
                         aws.update_user(user, userName=f"new.{user}")
                 handler.run(settings, [{"pass": "full"}])
+        assert siq.poll() is None, f"SiQ ended with {siq.poll()}"
         print(f"\npeak memory with moto: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
         assert siq.stdin is not None
         siq.stdin.close()

@@ -47,7 +47,7 @@ class Website:
 
     def browser(self) -> httpx.Client:
         """A browser without scripts in which nobody is signed in. It follows no redirect by itself."""
-        return httpx.Client(base_url=self.origin)
+        return httpx.Client(base_url=self.origin, timeout=60)
 
     def link(self, role: Role = Role.ADMIN) -> str:
         """A one-time link for somebody with this role."""

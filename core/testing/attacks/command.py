@@ -10,7 +10,7 @@ import click
 from core.errors import Conflict
 from core.testing.attacks import ALL
 from core.testing.attacks.host import Target, quiet, serving, serving_twice
-from core.testing.attacks.running import Outcome, races, run, table
+from core.testing.attacks.running import SLOWEST, Outcome, races, run, table
 from core.testing.attacks.site import Person
 from core.testing.identity_provider import EMAIL
 
@@ -29,6 +29,7 @@ from core.testing.identity_provider import EMAIL
 @click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of that person.")
 @click.option("--only", default="", metavar="TEXT", help="Only cases and classes whose name holds TEXT.")
 @click.option("--races", "race_count", default=0, metavar="N", help="Also race two processes N times for one response.")
+@click.option("--slowest", default=SLOWEST, show_default=True, metavar="SECONDS", help="How long an answer may take.")
 @click.option("--database", default="", metavar="URL", help="An empty database for it, instead of a new SQLite file.")
 def attack(  # noqa: PLR0917  click hands every option over
     plugin_id: str,
@@ -38,12 +39,13 @@ def attack(  # noqa: PLR0917  click hands every option over
     attributes: tuple[str, ...],
     only: str,
     race_count: int,
+    slowest: float,
     database: str,
 ) -> None:
     """Attack single sign-on through PLUGIN, on a server of its own.
 
     Sends every attack and every control of core/testing/attacks over HTTP. Ends with 1 where an attack was accepted, a
-    control refused, an answer was 5xx or took longer than a second. Nothing that exists is touched.
+    control refused, an answer was 5xx or took too long. Nothing that exists is touched.
     """
     quiet()
     person = Person(subject, EMAIL, _attributes(attributes) or {"email": (subject,)})
@@ -51,7 +53,7 @@ def attack(  # noqa: PLR0917  click hands every option over
     wanted = [case for case in ALL.values() if only.lower() in f"{case.name} {case.family.title}".lower()]
     outcomes: list[Outcome] = []
     with serving(target) as site:
-        for outcome in run(site, wanted):
+        for outcome in run(site, wanted, slowest):
             outcomes.append(outcome)
             if outcome.problem:
                 click.echo(f"{outcome.case.name}: {outcome.problem} (must be: {outcome.case.must.words})")

@@ -31,15 +31,15 @@ class Outcome:
     seconds: float
 
 
-def run(site: Site, cases: Iterable[Case]) -> Iterator[Outcome]:
-    """Send cases, one after the other."""
+def run(site: Site, cases: Iterable[Case], slowest: float = SLOWEST) -> Iterator[Outcome]:
+    """Send cases, one after the other. An answer that takes longer than ``slowest`` seconds is a problem."""
     for case in cases:
         try:
             answers = site.play(case)
         except Unplayable as unplayable:
             yield Outcome(case, f"could not be played: {unplayable}", accepted=False, server_error=False, seconds=0)
             continue
-        problems = [problem for answer in answers if (problem := judge(case, answer))]
+        problems = [problem for answer in answers if (problem := judge(case, answer, slowest))]
         yield Outcome(
             case,
             "; ".join(problems),
@@ -50,7 +50,7 @@ def run(site: Site, cases: Iterable[Case]) -> Iterator[Outcome]:
         )
 
 
-def judge(case: Case, answer: Answer) -> str:
+def judge(case: Case, answer: Answer, slowest: float = SLOWEST) -> str:
     """What is wrong with an answer, or nothing."""
     must = case.must
     if answer.status >= _SERVER_ERROR:
@@ -58,7 +58,7 @@ def judge(case: Case, answer: Answer) -> str:
     shown = next((text for text in _NEVER_SHOWN if text in answer.text), None)
     if shown:
         return f"the page holds {shown}"
-    if answer.seconds > SLOWEST:
+    if answer.seconds > slowest:
         return f"took {answer.seconds:.1f} s"
     if must.location is not None:
         right = answer.person and answer.location == must.location

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -94,11 +95,16 @@ def reference() -> Iterator[Endpoint]:
         yield Endpoint(f"{origin}/v2", TOKEN)
 
 
+@cache
+def _provider() -> IdentityProvider:
+    return IdentityProvider.create(SIGN_IN_URL)  # its key takes a moment to make
+
+
 @contextmanager
 def product(folder: Path) -> Iterator[Endpoint]:
     """SiQ itself, with its data in ``folder`` and Amazon AWS activated."""
     with running(folder) as site:
-        activated = site.activate(IdentityProvider.create(SIGN_IN_URL))
+        activated = site.activate(_provider())
         yield Endpoint(activated.site.scim_base_url, create_token(site.services, site.actor, "aws_sso").secret)
 
 

@@ -113,6 +113,21 @@ def test_a_group_that_changed_upstream_is_compared_member_by_member(world: World
     assert world.siq.groups() == {"Engineering": {"grace.hopper"}}
 
 
+def test_a_large_group_is_not_looked_up_member_by_member(world: World) -> None:
+    users = [world.aws.create_user(f"user.{number:02}") for number in range(30)]
+    group = world.aws.create_group("Engineering", *users[:20])
+    world.full_pass()
+    for user in users[:5]:
+        world.aws.leave(group, user)
+    for user in users[20:]:
+        world.aws.join(group, user)
+
+    summary = world.push(events.group_patched_by_scim(group))
+
+    assert world.siq.groups() == {"Engineering": {f"user.{number:02}" for number in range(5, 30)}}
+    assert summary["requests_siq"] < 10
+
+
 def test_an_event_that_names_no_group_leads_to_a_full_pass(world: World) -> None:
     ada = world.aws.create_user("ada.lovelace")
     group = world.aws.create_group("Engineering", ada)

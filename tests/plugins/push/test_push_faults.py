@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from email.utils import formatdate
+from threading import Thread
 from types import SimpleNamespace
 
 import boto3
@@ -44,28 +45,30 @@ def test_retry_after_may_be_a_date(world: World) -> None:
 
 
 def test_all_threads_keep_the_pause_that_one_was_asked_for(world: World) -> None:
-    for number in range(40):
-        world.aws.create_user(f"user.{number}")
-    pause_ends = 0.0
-    early: list[Request] = []
+    seen: list[float] = []
+    others: list[Thread] = []
+    sleep = world.clock.sleep
 
-    def rate_limit(request: Request) -> Fault | None:
-        nonlocal pause_ends
-        if request.method != "POST":
-            return None
-        if not pause_ends:
-            pause_ends = world.clock.now + 30
-            return Fault(429, {"Retry-After": "30"})
-        if world.clock.now < pause_ends:
-            early.append(request)
-        return None
+    def sleep_while_another_thread_asks(seconds: float) -> None:
+        if not others:
+            others.append(Thread(target=scim.find, args=("Users", "userName", "grace.hopper"), daemon=True))
+            others[0].start()
+            others[0].join(10)
+        sleep(seconds)
+
+    def rate_limit(_: Request) -> Fault | None:
+        seen.append(world.clock.now)
+        return Fault(429, {"Retry-After": "30"}) if len(seen) == 1 else None
 
     world.proxy.fault = rate_limit
+    world.clock.sleep = sleep_while_another_thread_asks  # type: ignore[method-assign]  # of this one
+    scim = Scim(world.proxy.base_url, world.siq.token, clock=world.clock)
 
-    world.full_pass()
+    scim.find("Users", "userName", "ada.lovelace")
 
-    assert len(world.siq.active()) == 40
-    assert len(early) <= 3  # those that were on their way already
+    scim.close()
+    assert len(seen) == 3
+    assert min(seen[1:]) - seen[0] == pytest.approx(30)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ EXCLUSION = Family(
     "Signature exclusion",
     "The person is another one and the signature is gone, empty or somewhere else, in the hope that only signatures that "
     "are found are verified.",
-    "Somorovsky et al., On Breaking SAML (USENIX Security 2012), 5.2",
+    "Somorovsky et al., On Breaking SAML (USENIX Security 2012)",
 )
 
 
@@ -39,7 +39,7 @@ def no_signature(good: Good) -> bytes:
     return _victim(good, sign=())
 
 
-@EXCLUSION.message(refused(SIGNATURE_MISSING))
+@EXCLUSION.message(refused(SIGNATURE_MISSING), "CVE-2019-10201 (Keycloak)")
 def signatures_taken_out(good: Good) -> bytes:
     """Both signatures are taken out."""
     return _victim(good, removing("ds:Signature"), removing("a:Assertion/ds:Signature"), sign=("response", "assertion"))
@@ -169,7 +169,7 @@ def signature_in_the_object_of_a_signature(good: Good) -> bytes:
     return serialize(root)
 
 
-@EXCLUSION.message(refused(SIGNATURE_MISSING), "CVE-2019-10201 (Keycloak)")
+@EXCLUSION.message(refused(SIGNATURE_MISSING))
 def signature_named_in_attributes_alone(good: Good) -> bytes:
     """The Response says in an attribute of a foreign namespace that it was verified."""
     return _victim(good, setting("", "{urn:x}SignatureVerified", "true"), sign=())

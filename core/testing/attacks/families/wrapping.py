@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
+from lxml import etree
+
 from core.refusals import RESPONSE_SHAPE, SIGNATURE_INVALID, SIGNATURE_PROFILE, XML_REFUSED
 from core.testing.attacks.cases import VICTIM, Family, Good, refused
 from core.testing.attacks.edits import (
@@ -162,10 +167,14 @@ def digest_value_in_status_detail(good: Good) -> bytes:
     """
     root, assertion, signature = _signed_assertion(good)
     detail = parse(f"<saml2p:StatusDetail {P}/>")
-    detail.append(copy(find(signature, ".//ds:DigestValue")))
+    name_victim(assertion)
+    without = copy(assertion)
+    drop(find(without, "ds:Signature"))
+    octets = etree.tostring(without, method="c14n", exclusive=True)
+    value = base64.b64encode(hashlib.sha256(octets).digest()).decode()
+    detail.append(parse(f"<ds:DigestValue {DS}>{value}</ds:DigestValue>"))
     detail.append(copy(signature))
     find(root, "p:Status").append(detail)
-    name_victim(assertion)
     return serialize(root)
 
 
@@ -207,7 +216,7 @@ def original_in_key_info(good: Good) -> bytes:
     return _signature_here_original_in(f"<ds:KeyInfo {DS}/>", good)
 
 
-@WRAPPING.message(refused(RESPONSE_SHAPE), "CVE-2022-39299 (passport-saml), CVE-2025-47949 (samlify)")
+@WRAPPING.message(refused(RESPONSE_SHAPE), "CVE-2025-47949 (samlify)")
 def original_in_an_element_of_nobody(good: Good) -> bytes:
     """The victim's assertion is in place, the signed one in an element that no schema knows."""
     return _victim_here_original_in(parse('<holder xmlns="urn:x"/>'), good)
