@@ -50,7 +50,7 @@ def create_app(services: Services) -> Starlette:
             Middleware(middleware.BodyLimit),
         ],
         exception_handlers=problems.HANDLERS,
-        lifespan=serving.pruning(services),
+        lifespan=serving.background(services),
     )
     app.state.services = services
     return app

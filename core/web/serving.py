@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from core.flows import housekeeping
 from core.flows.services import Services
+from core.saml import requests
 
 log = structlog.get_logger()
 
@@ -35,10 +36,13 @@ def server(app: Starlette, host: str, port: int, trusted_proxies: str = "") -> u
     )
 
 
-def pruning(services: Services) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """A lifespan for an application: deletes what has expired, at the start and every ten minutes."""
+def background(services: Services) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """A lifespan for an application: prepares what the first sign-in would wait for, and deletes what has expired, at
+    the start and every ten minutes.
+    """
 
-    async def prune_again_and_again() -> None:
+    async def prepare_then_prune() -> None:
+        await run_in_threadpool(requests.redirect_binding)
         while True:
             try:
                 await run_in_threadpool(housekeeping.prune, services)
@@ -48,7 +52,7 @@ def pruning(services: Services) -> Callable[[Starlette], AbstractAsyncContextMan
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(prune_again_and_again())
+        task = asyncio.create_task(prepare_then_prune())
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
