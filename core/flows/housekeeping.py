@@ -31,7 +31,7 @@ def prune(services: Services) -> int:
     now = clock.now()
     day = timedelta(days=1)
     expired: tuple[tuple[type[Base], ColumnElement[bool]], ...] = (
-        (LoginRequest, LoginRequest.expires_at < now - day),
+        (LoginRequest, LoginRequest.expires_at < now),  # anybody can make one: none stays longer than it is good for
         (UsedAssertion, UsedAssertion.expires_at < now),
         (SignInSession, SignInSession.expires_at < now),
         (OneTimeLink, OneTimeLink.expires_at < now - day),
