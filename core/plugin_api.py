@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import pluggy
 
+from core import attribute_names
 from core.errors import ConfigRejected, SignInRefused
 from core.field_types import (
     AcsUrl,
@@ -79,6 +80,7 @@ __all__ = [
     "ValueRejected",
     "VerifiedAssertion",
     "WebAddress",
+    "attribute_names",
     "hookimpl",
     "is_email_address",
     "tab",

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from core import field_types, plugin_api, refusals
+from core import attribute_names, field_types, plugin_api, refusals
 from core.field_types import Kind
 from core.forms import ROWS
 from core.plugin_host.hooks import SPECS
@@ -57,8 +57,15 @@ def hooks() -> str:
         ),
         "## Values\n\nAll of them come from `core.plugin_api`.",
         *(_value(name, getattr(plugin_api, name)) for name in _VALUES),
+        f"## Attribute names\n\nThe module `attribute_names`. {_doc(attribute_names)}",
+        _table(("Name", "What it names", "Attributes"), _attribute_names()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _attribute_names() -> Iterable[tuple[str, ...]]:
+    for name, text in _documented_assignments(attribute_names).items():
+        yield f"`{name}`", text, ", ".join(f"`{each}`" for each in getattr(attribute_names, name))
 
 
 def field_types_page() -> str:
@@ -186,10 +193,12 @@ def _documented_assignments(thing: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for statement, after in pairwise(body):
         if not (
-            isinstance(statement, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            isinstance(statement, ast.Assign | ast.AnnAssign)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
         ):
             continue
-        target = statement.targets[0]
+        target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
         if isinstance(target, ast.Name) and not target.id.startswith("_"):
             found[target.id] = str(after.value.value).replace("``", "`")
     return found

@@ -4,12 +4,6 @@ from pydantic import BaseModel, Field
 
 import core.plugin_api as siq
 
-CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
-EMAIL = ("email", "mail", "emailAddress", "urn:oid:0.9.2342.19200300.100.1.3", f"{CLAIM}emailaddress")
-GIVEN_NAME = ("givenName", "given_name", "firstName", "urn:oid:2.5.4.42", f"{CLAIM}givenname")
-FAMILY_NAME = ("familyName", "family_name", "lastName", "surname", "sn", "urn:oid:2.5.4.4", f"{CLAIM}surname")
-NAME = ("displayName", "name", "urn:oid:2.16.840.1.113730.3.1.241", f"{CLAIM}name")
-GROUPS = ("groups", "memberOf", "http://schemas.xmlsoap.org/claims/Group")
 OTHER_PAGES = {"/saml/logout/": "sign-out URL", "/saml/metadata/": "address of the metadata file"}
 
 
@@ -105,15 +99,15 @@ def handle_acs(assertion: siq.VerifiedAssertion) -> siq.Identity:
     subject = assertion.name_id.value
     if assertion.name_id.format.endswith(":transient"):
         raise siq.SignInRefused(siq.PERSON_REFUSED, "The Subject is transient. In AWS, choose persistent.")
-    email = next(filter(siq.is_email_address, (*assertion.all(*EMAIL), subject)), None)
+    email = next(filter(siq.is_email_address, (*assertion.all(*siq.attribute_names.EMAIL), subject)), None)
     if email is None:
         raise siq.SignInRefused(siq.EMAIL_MISSING, "No attribute holds an address. In AWS, map email to ${user:email}.")
     return siq.Identity(
         subject=subject,
         user_name=subject,
         email=email,
-        given_name=assertion.first(*GIVEN_NAME) or "",
-        family_name=assertion.first(*FAMILY_NAME) or "",
-        display_name=assertion.first(*NAME) or "",
-        groups=assertion.all(*GROUPS),
+        given_name=assertion.first(*siq.attribute_names.GIVEN_NAME) or "",
+        family_name=assertion.first(*siq.attribute_names.FAMILY_NAME) or "",
+        display_name=assertion.first(*siq.attribute_names.DISPLAY_NAME) or "",
+        groups=assertion.all(*siq.attribute_names.GROUPS),
     )

@@ -14,12 +14,6 @@ UNSOLICITED = siq.ui(
         "refuse": "People have to start at SiQ.",
     },
 )
-CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
-EMAIL = ["email", "mail", "emailAddress", "urn:oid:0.9.2342.19200300.100.1.3", f"{CLAIM}emailaddress"]
-GIVEN_NAME = ["givenName", "firstName", "given_name", "urn:oid:2.5.4.42", f"{CLAIM}givenname"]
-FAMILY_NAME = ["sn", "surname", "lastName", "familyName", "family_name", "urn:oid:2.5.4.4", f"{CLAIM}surname"]
-NAME = ["displayName", "name", "cn", "urn:oid:2.16.840.1.113730.3.1.241", f"{CLAIM}name"]
-GROUPS = ["groups", "memberOf", "http://schemas.xmlsoap.org/claims/Group"]
 
 
 class Sso(BaseModel):
@@ -61,11 +55,13 @@ class Sso(BaseModel):
         description="The attribute that never changes for a person. Leave it empty to use the NameID.",
         json_schema_extra=NAMES,
     )
-    email: list[str] = Field(EMAIL, title="E-mail address", json_schema_extra=NAMES)
-    given_name: list[str] = Field(GIVEN_NAME, title="Given name", json_schema_extra=NAMES)
-    family_name: list[str] = Field(FAMILY_NAME, title="Family name", json_schema_extra=NAMES)
-    display_name: list[str] = Field(NAME, title="Display name", json_schema_extra=NAMES)
-    groups: list[str] = Field(GROUPS, title="Groups", json_schema_extra=NAMES)
+    email: list[str] = Field(list(siq.attribute_names.EMAIL), title="E-mail address", json_schema_extra=NAMES)
+    given_name: list[str] = Field(list(siq.attribute_names.GIVEN_NAME), title="Given name", json_schema_extra=NAMES)
+    family_name: list[str] = Field(list(siq.attribute_names.FAMILY_NAME), title="Family name", json_schema_extra=NAMES)
+    display_name: list[str] = Field(
+        list(siq.attribute_names.DISPLAY_NAME), title="Display name", json_schema_extra=NAMES
+    )
+    groups: list[str] = Field(list(siq.attribute_names.GROUPS), title="Groups", json_schema_extra=NAMES)
 
 
 class Config(BaseModel):
