@@ -32,6 +32,7 @@ class Kind(StrEnum):
     AUDIENCE = "audience"
     LOGIN_URL = "login_url"
     METADATA_URL = "metadata_url"
+    SP_CERTIFICATE = "sp_certificate"
     SCIM_BASE_URL = "scim_base_url"
     SCIM_TOKEN = "scim_token"  # noqa: S105  a word, not a secret
 
@@ -154,6 +155,9 @@ LoginUrl = Annotated[str, _Meaning(Kind.LOGIN_URL, "uri", read_only=True)]
 """Starts a sign-in here; filled in by the host."""
 MetadataUrl = Annotated[str, _Meaning(Kind.METADATA_URL, "uri", read_only=True)]
 """The connection's SAML metadata; filled in by the host."""
+ServiceProviderCertificate = Annotated[str, _Meaning(Kind.SP_CERTIFICATE, read_only=True)]
+"""The certificate of our own key, as PEM text; filled in by the host. With it a connection has keys: it can sign requests
+and read encrypted assertions, and both certificates of a change are in its metadata."""
 ScimBaseUrl = Annotated[str, _Meaning(Kind.SCIM_BASE_URL, "uri", read_only=True)]
 """The connection's SCIM endpoint (RFC 7644); filled in by the host. Without it a connection has none."""
 ScimToken = Annotated[str, _Meaning(Kind.SCIM_TOKEN, read_only=True)]

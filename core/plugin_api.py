@@ -33,6 +33,7 @@ from core.field_types import (
     ScimBaseUrl,
     ScimToken,
     Secret,
+    ServiceProviderCertificate,
     SigningCertificates,
     SignInUrl,
     ValueRejected,
@@ -70,6 +71,7 @@ __all__ = [
     "ScimBaseUrl",
     "ScimToken",
     "Secret",
+    "ServiceProviderCertificate",
     "SetupStep",
     "SignInRefused",
     "SignInUrl",
@@ -119,7 +121,8 @@ class Tile:
 @dataclass(frozen=True, slots=True)
 class Site:
     """The values that this host gives the provider for one connection. All are absolute URLs but ``audience``,
-    which is the relying party's entity ID (a URL too).
+    which is the relying party's entity ID (a URL too), and ``sp_certificate``, which is the certificate of the key that we
+    sign with as PEM text, empty where the schema declares no ``ServiceProviderCertificate``.
     """
 
     acs_url: str
@@ -127,6 +130,7 @@ class Site:
     login_url: str
     metadata_url: str
     scim_base_url: str
+    sp_certificate: str = ""
 
 
 class Unsolicited(StrEnum):

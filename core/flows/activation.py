@@ -13,7 +13,7 @@ from core import certificates, clock
 from core.errors import ConfigRejected, Conflict, NotFound, PluginMisbehaved
 from core.flows import audit, metrics
 from core.flows.actors import Actor
-from core.flows.connections import connection_id, plugin_of, seal, site_of, unseal
+from core.flows.connections import connection_id, own_site, plugin_of, seal, unseal
 from core.flows.services import Services
 from core.flows.tiles import TileView, tile
 from core.forms import Field, FieldError, FormInvalid, FormView, Posted, Upload, Values, Widget
@@ -157,7 +157,7 @@ def disable(services: Services, actor: Actor, plugin_id: str) -> None:
 def _check(
     services: Services, actor: Actor, plugin: Plugin, values: Values, problems: tuple[FieldError, ...]
 ) -> Activation:
-    site = site_of(services.settings, connection_id(actor.organization_id, plugin.id))
+    site = own_site(services, actor.organization_id, plugin, connection_id(actor.organization_id, plugin.id))
     try:
         config = plugin.form.validate(values, site, clock.now(), problems)
         return services.plugins.activate(plugin.id, config, site)
@@ -181,7 +181,7 @@ def _save_draft(services: Services, actor: Actor, plugin: Plugin, values: Values
         )
 
     services.database.transact(actor.organization_id, save)
-    site = site_of(services.settings, connection)
+    site = own_site(services, actor.organization_id, plugin, connection)
     return Activated(connection, plugin.id, plugin.tile.title, site, None, is_new=False)
 
 
@@ -212,7 +212,7 @@ def _put_into_force(
 
     is_new = services.database.transact(actor.organization_id, promote)
     metrics.count_activation(plugin.id, "activated" if is_new else "updated")
-    site = site_of(services.settings, connection)
+    site = own_site(services, actor.organization_id, plugin, connection)
     return Activated(connection, plugin.id, plugin.tile.title, site, activation, is_new)
 
 
@@ -252,7 +252,7 @@ def _dialog(
     invalid: FormInvalid | None = None,
 ) -> Dialog:
     connection = connection_id(actor.organization_id, plugin.id)
-    site = site_of(services.settings, connection)
+    site = own_site(services, actor.organization_id, plugin, connection)
     with services.database.reading(actor.organization_id) as session:
         view = tile(services, plugin, row, session)
     form = plugin.form.view(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
+from core import certificates
+from core.certificates import Certificate
 from core.errors import ConfigRejected, NotFound, PluginMisbehaved, SignInRefused
 from core.flows.prepared import PreparedConnection
+from core.flows.service_keys import certificates_of, keys_of
 from core.flows.services import Services
 from core.forms import FormInvalid, Values
 from core.plugin_api import Site
@@ -20,6 +24,14 @@ from core.settings import Settings
 from core.store import directory
 from core.store.tables import Connection, ConnectionState
 from core.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What our SAML metadata says of a connection; ``certificates`` are those of our own keys there."""
+
+    site: Site
+    certificates: tuple[Certificate, ...] = ()
 
 
 def connection_id(organization_id: str, plugin_id: str) -> str:
@@ -40,6 +52,15 @@ def site_of(settings: Settings, connection: str) -> Site:
         metadata_url=f"{base}/sso/{connection}/metadata",
         scim_base_url=f"{base}/scim/v2/{connection}",
     )
+
+
+def own_site(services: Services, organization_id: str, plugin: Plugin, connection: str) -> Site:
+    """The same with the certificate of our own key, where the plugin gives it to the provider."""
+    site = site_of(services.settings, connection)
+    if not plugin.form.has_own_keys:
+        return site
+    first, *_ = certificates_of(services, organization_id, connection)
+    return replace(site, sp_certificate=certificates.to_pem([first]))
 
 
 def seal(vault: Vault, connection: str, values: Values) -> bytes:
@@ -85,7 +106,7 @@ def active_connection(services: Services, connection: str) -> PreparedConnection
     return prepared
 
 
-def published_site(services: Services, connection: str) -> Site:
+def published(services: Services, connection: str) -> Published:
     """What our SAML metadata says of a connection, active or not: it is imported at the provider before activation.
 
     Raises ``NotFound`` for an unknown id and for a plugin without SAML.
@@ -94,8 +115,10 @@ def published_site(services: Services, connection: str) -> Site:
     if organization_id is not None:
         with services.database.reading(organization_id) as session:
             plugin_id = session.scalar(select(Connection.plugin_id).where(Connection.id == connection))
-        if plugin_id and plugin_of(services, plugin_id).form.saml:
-            return site_of(services.settings, connection)
+        form = plugin_of(services, plugin_id).form if plugin_id else None
+        if form and form.saml:
+            own = certificates_of(services, organization_id, connection) if form.has_own_keys else ()
+            return Published(site_of(services.settings, connection), own)
     raise NotFound("There is no such connection. Check the address.")
 
 
@@ -105,6 +128,9 @@ def _prepare(
     site = site_of(services.settings, connection)
     try:
         plugin = plugin_of(services, plugin_id)
+        own = keys_of(services, organization_id, connection) if plugin.form.has_own_keys else None
+        if own:
+            site = replace(site, sp_certificate=certificates.to_pem([own.signing.certificate]))
         config = plugin.form.load(unseal(services.vault, connection, sealed), site)
         activation = services.plugins.activate(plugin_id, config, site)
     except NotFound:
@@ -124,4 +150,5 @@ def _prepare(
         config=config,
         activation=activation,
         keys=Keys.of(activation.saml.certificates) if activation.saml else None,
+        own=own,
     )

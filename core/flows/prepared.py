@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from core.plugin_api import Activation, SamlTrust, Site
+from core.saml.service_keys import ServiceKeys
 from core.saml.signature import Keys
 
 _MOST = 2_000  # connections; one costs some 10 KB
@@ -16,7 +17,9 @@ _MOST = 2_000  # connections; one costs some 10 KB
 
 @dataclass(frozen=True, slots=True)
 class PreparedConnection:
-    """An active connection, ready for sign-in. ``keys`` are there whenever ``activation.saml`` is."""
+    """An active connection, ready for sign-in. ``keys`` are there whenever ``activation.saml`` is; ``own``
+    are our own, there where the plugin's schema declares a certificate of ours.
+    """
 
     id: str
     organization_id: str
@@ -26,6 +29,7 @@ class PreparedConnection:
     config: BaseModel
     activation: Activation
     keys: Keys | None
+    own: ServiceKeys | None = None
 
     @property
     def trust(self) -> tuple[SamlTrust, Keys]:

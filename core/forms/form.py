@@ -65,6 +65,11 @@ class Form:
         """Whether its connections have a SCIM endpoint."""
         return Kind.SCIM_BASE_URL in self.kinds
 
+    @property
+    def has_own_keys(self) -> bool:
+        """Whether its connections have keys of ours."""
+        return Kind.SP_CERTIFICATE in self.kinds
+
     def field(self, name: str) -> Field | None:
         """The field called ``tab.field`` or ``tab.field.inner``."""
         return next((one for tab in self.tabs for one in every(tab.fields) if one.name == name), None)

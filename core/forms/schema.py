@@ -26,6 +26,7 @@ SITE_KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.LOGIN_URL: "login_url",
         Kind.METADATA_URL: "metadata_url",
         Kind.SCIM_BASE_URL: "scim_base_url",
+        Kind.SP_CERTIFICATE: "sp_certificate",
     }
 )
 """The kinds that the host fills, and the attribute of ``Site`` that each comes from."""
@@ -397,5 +398,7 @@ def _check_kinds(tabs: tuple[Tab, ...]) -> None:
     if kinds & {Kind.SIGN_IN_URL, Kind.SIGNING_CERTIFICATES} and not kinds >= SAML_KINDS:
         missing = ", ".join(sorted(kind for kind in SAML_KINDS if kind not in kinds))
         raise UnusableSchemaError(f"a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: {missing}")
+    if Kind.SP_CERTIFICATE in kinds and not kinds >= SAML_KINDS:
+        raise UnusableSchemaError("a ServiceProviderCertificate is for a sign-in, and the schema declares none")
     if kinds >= SAML_KINDS and not any(tab.takes_metadata for tab in tabs):
         raise UnusableSchemaError("SignInUrl and SigningCertificates must be fields of one tab")

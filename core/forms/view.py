@@ -153,7 +153,9 @@ def _field(one: Field, siblings: tuple[Field, ...], values: Mapping[str, Any], m
         options=_options(one, value),
         value="" if one.secret else _shown(one, value),
         error=moment.errors.get(one.name, ""),
-        certificates=_certificates(value) if one.widget is Widget.CERTIFICATE else (),
+        certificates=_certificates(value)
+        if one.widget is Widget.CERTIFICATE or one.kind is Kind.SP_CERTIFICATE
+        else (),
         width=one.width,
         show_if="&".join(f"{_sibling(siblings, key).name}={_word(wanted)}" for key, wanted in one.show_if.items()),
         minimum=one.minimum,

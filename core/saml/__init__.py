@@ -1,8 +1,10 @@
 """SAML 2.0 Web Browser SSO: the relying party's side of the protocol, without web and without database.
 
 requests.py    an AuthnRequest as a URL to send the browser to
+redirect.py    the HTTP-Redirect binding: a message in a query, signed or not
 response.py    the form value that comes back -> VerifiedAssertion, or a refusal with its code
 signature.py   the gate in it: nothing unsigned is behind it
 document.py    XML from outside, bounded
+service_keys.py  our own keys at a connection
 metadata.py    our metadata, and what a provider's metadata says
 """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.md import NAMESPACE as METADATA
-from saml2.md import AssertionConsumerService, EntityDescriptor, SPSSODescriptor
+from saml2.md import AssertionConsumerService, EntityDescriptor, KeyDescriptor, SPSSODescriptor
 from saml2.samlp import NAMESPACE as PROTOCOL
+from saml2.xmldsig import NAMESPACE as DSIG
+from saml2.xmldsig import KeyInfo, X509Certificate, X509Data
 
 from core import certificates
 from core.certificates import Certificate
@@ -30,18 +34,30 @@ class IdentityProviderMetadata:
     certificates: str
 
 
-def service_provider(audience: str, acs_url: str) -> bytes:
-    """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``."""
+def service_provider(audience: str, acs_url: str, own: Sequence[Certificate] = ()) -> bytes:
+    """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``.
+
+    ``own`` are the certificates of our keys: what we sign is signed with the first, soon perhaps with the second.
+    """
     descriptor = SPSSODescriptor(
         protocol_support_enumeration=PROTOCOL,
         authn_requests_signed="false",
         want_assertions_signed="true",
+        key_descriptor=[_key(one) for one in own],
         assertion_consumer_service=[
             AssertionConsumerService(binding=BINDING_HTTP_POST, location=acs_url, index="0", is_default="true")
         ],
     )
-    xml: bytes = EntityDescriptor(entity_id=audience, spsso_descriptor=descriptor).to_string({"md": METADATA})
+    xml: bytes = EntityDescriptor(entity_id=audience, spsso_descriptor=descriptor).to_string(
+        {"md": METADATA, "ds": DSIG}
+    )
     return xml
+
+
+def _key(certificate: Certificate) -> KeyDescriptor:
+    """One key (SAML Metadata 2.4.1.1)."""
+    encoded = X509Certificate(text=base64.b64encode(certificate.der).decode("ascii"))
+    return KeyDescriptor(use="signing", key_info=KeyInfo(x509_data=[X509Data(x509_certificate=[encoded])]))
 
 
 def identity_provider(xml: bytes) -> IdentityProviderMetadata:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from secrets import token_hex
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from saml2 import BINDING_HTTP_POST
@@ -14,6 +11,7 @@ from saml2.saml import Issuer
 from saml2.samlp import AuthnRequest
 
 from core import clock
+from core.saml import redirect
 
 LONGEST_RELAY_STATE = 80
 """Bytes (SAML Bindings 3.4.3)."""
@@ -47,16 +45,4 @@ def login_request(sign_in_url: str, issuer: str, acs_url: str, relay_state: str)
         assertion_consumer_service_url=acs_url,
         issuer=Issuer(text=issuer),
     )
-    message = redirect_binding()(str(request), destination, relay_state)
-    return LoginRequest(identifier, dict(message["headers"])["Location"])
-
-
-@cache
-def redirect_binding() -> Callable[[str, str, str], dict[str, Any]]:
-    """pysaml2's HTTP-Redirect binding. Its module compiles the XML schemas of SAML when it is imported, for half a
-    second: a server does that beside its start, and a command that sends nobody to sign in never does.
-    """
-    from saml2.pack import http_redirect_message  # noqa: PLC0415  see above
-
-    binding: Callable[[str, str, str], dict[str, Any]] = http_redirect_message
-    return binding
+    return LoginRequest(identifier, redirect.location(destination, "SAMLRequest", str(request), relay_state))

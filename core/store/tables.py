@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -94,6 +94,32 @@ class Connection(Owned):
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(512), default="")
     activated_at: Mapped[datetime | None]
+
+
+class ServiceProviderKey(Owned):
+    """A key of ours at a connection, its private half sealed. It may be older than the connection's row: the dialog shows
+    the certificate before anything is stored. The database decides that there are two at most and that one signs.
+    """
+
+    __tablename__ = "sp_keys"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "slot", name="sp_keys_slot"),
+        Index(
+            "sp_keys_signing",
+            "connection_id",
+            unique=True,
+            sqlite_where=text("signs"),
+            postgresql_where=text("signs"),
+        ),
+    )
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(String(32))
+    slot: Mapped[int] = mapped_column(Integer)
+    signs: Mapped[bool]
+    certificate: Mapped[str] = mapped_column(Text)
+    private_key: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(512), default="")
 
 
 class LinkedIdentity(Owned):

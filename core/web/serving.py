@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from core.flows import housekeeping
 from core.flows.services import Services
-from core.saml import requests
+from core.saml import redirect
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ def background(services: Services) -> Callable[[Starlette], AbstractAsyncContext
     """
 
     async def prepare_then_prune() -> None:
-        await run_in_threadpool(requests.redirect_binding)
+        await run_in_threadpool(redirect.binding)
         while True:
             try:
                 await run_in_threadpool(housekeeping.prune, services)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from core.flows import sign_in
 from core.flows.attempts import Delivery, Visitor
-from core.flows.connections import published_site
+from core.flows.connections import published
 from core.flows.services import Services
 from core.saml import metadata
 from core.web import cookies
@@ -64,8 +64,8 @@ async def acs(request: Request) -> Response:
 
 def service_provider_metadata(request: Request) -> Response:
     """``GET /sso/{connection}/metadata``: what the provider may import (SAML Metadata 2.4.4)."""
-    site = published_site(request.app.state.services, request.path_params["connection"])
-    xml = metadata.service_provider(site.audience, site.acs_url)
+    ours = published(request.app.state.services, request.path_params["connection"])
+    xml = metadata.service_provider(ours.site.audience, ours.site.acs_url, ours.certificates)
     return Response(xml, media_type="application/samlmetadata+xml")
 
 

@@ -29,6 +29,9 @@ class Sso(BaseModel):
     audience: siq.Audience = Field(title="Audience", description="Also called entity ID.", json_schema_extra=GIVE)
     login_url: siq.LoginUrl = Field(title="Login URL", description="Also called start URL.", json_schema_extra=GIVE)
     metadata_url: siq.MetadataUrl = Field(title="Metadata URL", json_schema_extra=GIVE)
+    our_certificate: siq.ServiceProviderCertificate = Field(
+        title="Certificate of SiQ", description="For a provider that checks who asks.", json_schema_extra=GIVE
+    )
     issuer: siq.Issuer = Field(title="Issuer", description="Also called entity ID.", json_schema_extra=GET)
     sign_in_url: siq.SignInUrl = Field(
         title="Sign-in URL", description="The single sign-on service for HTTP-Redirect.", json_schema_extra=GET

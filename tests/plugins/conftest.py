@@ -16,6 +16,7 @@ SITE = Site(
     login_url="https://siq.example/sso/c-1/login",
     metadata_url="https://siq.example/sso/c-1/metadata",
     scim_base_url="https://siq.example/scim/v2/c-1",
+    sp_certificate="-----BEGIN CERTIFICATE-----",
 )
 EMAIL_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"

@@ -189,6 +189,6 @@ def test_two_administrators_who_activate_at_once_make_one_connection(
 
 def test_our_metadata_is_there_before_activation_for_the_providers_import(services: Services, admin: Actor) -> None:
     draft = activation.submit(services, admin, "aws_sso", {}, "draft")
-    assert connections.published_site(services, draft.connection_id) == draft.site
+    assert connections.published(services, draft.connection_id).site == draft.site
     with pytest.raises(NotFound):
-        connections.published_site(services, "c-unknown")
+        connections.published(services, "c-unknown")

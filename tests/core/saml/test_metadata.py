@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 from lxml import etree
 from saml2.mdstore import InMemoryMetaData
 
 from core import certificates
 from core.errors import MetadataRejected
-from core.saml import metadata
-from core.testing.identity_provider import EMAIL, METADATA, IdentityProvider
-from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER, provider
+from core.saml import metadata, service_keys
+from core.testing.identity_provider import DSIG, EMAIL, METADATA, IdentityProvider
+from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER, NOW, provider
 
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
@@ -47,6 +49,24 @@ def test_our_metadata_is_read_by_pysaml2() -> None:
     store.load()
     assert AUDIENCE in store
     assert store.service(AUDIENCE, "spsso_descriptor", "assertion_consumer_service")
+
+
+def test_our_metadata_holds_every_key_the_one_that_signs_first() -> None:
+    own = [service_keys.create("siq.example.test", "c-1", NOW).certificate for _ in range(2)]
+    (role,) = etree.fromstring(metadata.service_provider(AUDIENCE, ACS_URL, own))
+    *keys, acs = role
+    assert acs.get("Location") == ACS_URL
+    assert [key.get("use") for key in keys] == ["signing", "signing"]
+    texts = [key.findtext(f".//{{{DSIG}}}X509Certificate") for key in keys]
+    assert texts == [base64.b64encode(one.der).decode() for one in own]
+
+
+def test_our_keys_are_found_by_pysaml2() -> None:
+    key = service_keys.create("siq.example.test", "c-1", NOW)
+    store = InMemoryMetaData(None, metadata.service_provider(AUDIENCE, ACS_URL, [key.certificate]).decode())
+    store.load()
+    found = [base64.b64decode(text) for _, text in store.certs(AUDIENCE, "spsso", "signing")]
+    assert found == [key.certificate.der]
 
 
 # A provider's
