@@ -6,6 +6,7 @@ decides widget, validation, storage, prefill and endpoints.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     SP_CERTIFICATE = "sp_certificate"
     SCIM_BASE_URL = "scim_base_url"
     SCIM_TOKEN = "scim_token"  # noqa: S105  a word, not a secret
+    DOWNLOAD = "download"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class _Meaning:
         if self.read_only:
             schema["readOnly"] = True
         return schema
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a plugin makes; ``core.plugin_api.download`` declares one. The schema's compiler checks it."""
+
+    filename: str
+    render: Callable[..., str]
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The field's meaning. The renderer is no part of a JSON schema."""
+        return {**handler(core_schema), "siq": Kind.DOWNLOAD.value, "format": "download"}
 
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -8,7 +8,7 @@ SAML and SCIM endpoints from that declaration. ``plugins/aws_sso/plugin.py`` is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,7 @@ from core.errors import ConfigRejected, SignInRefused
 from core.field_types import (
     AcsUrl,
     Audience,
+    Download,
     Email,
     Group,
     Issuer,
@@ -55,6 +56,7 @@ __all__ = [
     "Audience",
     "Category",
     "ConfigRejected",
+    "Download",
     "Email",
     "Group",
     "Identity",
@@ -83,6 +85,7 @@ __all__ = [
     "VerifiedAssertion",
     "WebAddress",
     "attribute_names",
+    "download",
     "hookimpl",
     "is_email_address",
     "tab",
@@ -131,6 +134,18 @@ class Site:
     metadata_url: str
     scim_base_url: str
     sp_certificate: str = ""
+
+
+def download(filename: str, render: Callable[[Site], str]) -> Download:
+    """A file that a tab offers, filled in for one connection: ``Annotated[str, siq.download("setup.yaml", render)]`` is the type
+    of its field. The dialog shows label, help and a link; beside a ``ScimBaseUrl`` the page *Provisioning* shows them too.
+
+    ``filename`` has letters, digits, dots, hyphens and underscores, and one of the endings ``.csv``, ``.json``, ``.ps1``,
+    ``.sh``, ``.tf``, ``.txt``, ``.xml``, ``.yaml`` and ``.yml``. ``render`` is pure: it takes the :class:`Site` and answers the
+    text, at most 4 MiB as UTF-8. It is called for each download, before activation too, so it knows no configuration and no
+    token. One that raises fails that download and nothing else. In a configuration the field's value is ``filename``.
+    """
+    return Download(filename, render)
 
 
 class Unsolicited(StrEnum):

@@ -85,7 +85,7 @@ def field_types_page() -> str:
         _table(("", "JSON schema", "Widget"), widgets),
         *(
             f"## {function.__name__}\n\n{_code(_declared(function.__name__, function))}\n\n{_doc(function)}"
-            for function in (field_types.ui, field_types.tab, field_types.is_email_address)
+            for function in (field_types.ui, field_types.tab, plugin_api.download, field_types.is_email_address)
         ),
         *(_value(name, getattr(field_types, name)) for name in ("Group", "Note")),
     ]

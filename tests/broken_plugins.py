@@ -79,6 +79,11 @@ BROKEN: dict[str, Broken] = {
         "url: siq.SignInUrl\n    certificate: siq.SigningCertificates\n    acs: siq.AcsUrl",
         "The schema asks for a SAML endpoint, but the hook handle_acs is missing",
     ),
+    "file_without_an_ending": _with(
+        'word: str = Field("", title="Word")',
+        'file: __import__("typing").Annotated[str, siq.download("setup", lambda site: "")] = Field(title="File")',
+        "The schema cannot be used: main.file: 'setup' must end with one of .csv,",
+    ),
     "import_error": Broken("import module_that_is_not_there\n" + WORKING, "ModuleNotFoundError: No module named 'module_that_is_not_there' (line 1)"),
     "syntax_error": Broken("x = 1\ndef broken(:\n" + WORKING, "The import failed: SyntaxError: invalid syntax (line 2)"),
     "exits_at_import": Broken("import sys\nsys.exit('bye')\n" + WORKING, "The import failed: SystemExit: bye (line 2)"),

@@ -49,6 +49,7 @@ class Event(enum.StrEnum):
     KEY_USED = "integration.key_used", "Key of SiQ signs from now on"
     KEY_REMOVED = "integration.key_removed", "Key of SiQ removed"
     TRACE_VIEWED = "integration.trace_viewed", "Sign-in trace viewed"
+    FILE_DOWNLOADED = "integration.file_downloaded", "Set-up file downloaded"
     USER_PUSHED = "provisioning.user_created", "Person created by the directory"
     USER_ADOPTED = "provisioning.user_adopted", "Account taken over by the directory"
     USER_SUSPENDED = "user.suspended", "Access ended"

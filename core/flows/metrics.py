@@ -14,6 +14,7 @@ sign_in_duration = Histogram(
     registry=registry,
 )
 _activations = Counter("siq_activations", "Activations of integrations.", ("plugin", "outcome"), registry=registry)
+_files = Counter("siq_plugin_files", "Files that plugins made for download.", ("plugin", "outcome"), registry=registry)
 _password_sign_ins = Counter("siq_password_sign_ins", "Sign-ins by password.", ("outcome",), registry=registry)
 plugins_quarantined = Counter("siq_plugins_quarantined", "Plugins that could not be loaded.", registry=registry)
 
@@ -26,6 +27,11 @@ def count_sign_in(plugin: str, outcome: str, code: str = "") -> None:
 def count_activation(plugin: str, outcome: str) -> None:
     """Count a press of Activate: ``activated``, ``updated`` or ``refused``."""
     _activations.labels(plugin, outcome).inc()
+
+
+def count_file(plugin: str, outcome: str) -> None:
+    """Count a file that was asked for: ``made`` or ``failed``."""
+    _files.labels(plugin, outcome).inc()
 
 
 def count_password_sign_in(outcome: str) -> None:

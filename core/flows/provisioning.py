@@ -18,9 +18,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.errors import Forbidden
-from core.flows import audit, offboarding, pushed_people, scim_requests
+from core.field_types import Kind
+from core.flows import audit, files, offboarding, pushed_people, scim_requests
 from core.flows.actors import Actor
 from core.flows.connections import plugin_of, site_of
+from core.flows.files import OfferedFile
 from core.flows.offboarding import Brake
 from core.flows.pushed_people import DirectoryAccounts, RoleRule
 from core.flows.scim_requests import Answer, Call, RequestView
@@ -169,13 +171,14 @@ def _since(started: float) -> float:
 class ProvisioningView:
     """A connection's provisioning. ``waiting``: no directory has asked for anything yet.
 
-    ``create_at_sign_in``: a person whom the directory did not push gets an account at the first sign-in.
+    ``files`` are those that the plugin offers for the directory's side. ``create_at_sign_in``: a person whom the directory did not push gets an account at the first sign-in.
     ``group_names`` are those that rules can name (the first 500). ``older`` is ``before`` for the next page of requests.
     """
 
     plugin_id: str
     title: str
     base_url: str
+    files: tuple[OfferedFile, ...]
     tokens: tuple[TokenView, ...]
     people: int
     groups: int
@@ -230,6 +233,7 @@ def provisioning(
             plugin_id=plugin_id,
             title=plugin_of(services, plugin_id).tile.title,
             base_url=site_of(services.settings, connection).scim_base_url,
+            files=files.offered_beside(plugin_of(services, plugin_id).form, Kind.SCIM_BASE_URL),
             tokens=tokens(session, connection),
             people=_count(session, PushedUser, connection),
             groups=_count(session, PushedGroup, connection),

@@ -4,6 +4,7 @@ A schema is compiled once (:meth:`Form.compile`). ``Form.read`` takes what was s
 configuration of it, ``Form.view`` is what the templates show. There is no HTML and no web framework here.
 """
 
+from core.forms.downloads import media_type
 from core.forms.fields import Field, Option, Tab, Widget
 from core.forms.form import Form
 from core.forms.posted import MetadataReader
@@ -30,4 +31,5 @@ __all__ = [
     "Upload",
     "Values",
     "Widget",
+    "media_type",
 ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from core.field_types import Group, Kind, Note
+from core.field_types import Download, Group, Kind, Note
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -17,6 +17,7 @@ class Widget(StrEnum):
     """How a field is shown. ``INPUT`` is refined by the field's ``input_type``."""
 
     COPY = "copy"
+    DOWNLOAD = "download"
     CERTIFICATE = "certificate"
     RADIO = "radio"
     SELECT = "select"
@@ -70,6 +71,7 @@ class Field:
     show_if: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     messages: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     fields: tuple[Field, ...] = ()
+    download: Download | None = None
 
     @property
     def key(self) -> str:

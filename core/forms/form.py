@@ -194,6 +194,8 @@ def _payload(fields: tuple[Field, ...], values: Mapping[str, Any], site: Site) -
             payload[one.key] = getattr(site, SITE_KINDS[one.kind])
         elif one.kind is Kind.SCIM_TOKEN:
             payload[one.key] = ""
+        elif one.download:
+            payload[one.key] = one.download.filename
         elif one.read_only:
             continue
         elif one.widget is Widget.OBJECT and (one.key in entered or one.required):

@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 from pydantic_core import to_jsonable_python
 
-from core.field_types import Group, Kind, Note
+from core.field_types import Download, Group, Kind, Note
+from core.forms import downloads
 from core.forms.fields import Field, Option, Tab, Widget, every
 from core.forms.widgets import Node, input_type, row_of
 
@@ -152,7 +153,7 @@ def _field(
         type=node["type"] if isinstance(node.get("type"), str) else "string",
         format=_text(node.get("format")),
         kind=kind,
-        read_only=row.widget is Widget.COPY,
+        read_only=row.widget in (Widget.COPY, Widget.DOWNLOAD),
         nullable=nullable,
         has_default=not required,
         default=None if typed == "password" else _default(key, node, model),
@@ -167,6 +168,7 @@ def _field(
         show_if=MappingProxyType(hints.get("show_if", {})),
         messages=MappingProxyType(hints.get("messages", {})),
         fields=_inner(path, node, definitions, model) if row.widget is Widget.OBJECT else (),
+        download=_download(name, row.widget, kind, model.model_fields[key]),
     )
 
 
@@ -183,7 +185,7 @@ def _inner(
     for one in fields:
         if one.key in _INNER_NAMES_TAKEN:
             raise UnusableSchemaError(f"{one.name}: a field of a nested model cannot have this name")
-        if one.kind not in (None, Kind.SECRET) or one.widget in (Widget.COPY, Widget.CERTIFICATE):
+        if one.kind not in (None, Kind.SECRET) or one.widget in (Widget.COPY, Widget.CERTIFICATE, Widget.DOWNLOAD):
             raise UnusableSchemaError(
                 f"{one.name}: this type means something to the host and must be a field of the tab itself"
             )
@@ -271,6 +273,20 @@ def _kind(name: str, node: Node) -> Kind | None:
         return Kind(node["siq"])
     except ValueError:
         raise UnusableSchemaError(f"{name}: {node['siq']!r} is no meaning that the host knows") from None
+
+
+def _download(name: str, widget: Widget, kind: Kind | None, info: FieldInfo) -> Download | None:
+    """The declared file of a field, checked; none where it declares none."""
+    if widget is not Widget.DOWNLOAD and kind is not Kind.DOWNLOAD:
+        return None
+    found = next((each for each in info.metadata if isinstance(each, Download)), None)
+    if found is None or widget is not Widget.DOWNLOAD:
+        raise UnusableSchemaError(
+            f"{name}: a download is declared as Annotated[str, siq.download(...)], and is not optional"
+        )
+    if wrong := downloads.problem(found.filename, found.render):
+        raise UnusableSchemaError(f"{name}: {wrong}")
+    return found
 
 
 def _default(key: str, node: Node, model: type[BaseModel]) -> Any:
@@ -382,7 +398,7 @@ def _check_posted_names(tab: str, fields: tuple[Field, ...]) -> None:
 def _check_kinds(tabs: tuple[Tab, ...]) -> None:
     fields = [one for tab in tabs for one in tab.fields]
     for one in fields:
-        if one.read_only and one.kind not in (*SITE_KINDS, Kind.SCIM_TOKEN) and one.default is None:
+        if one.read_only and one.kind not in (*SITE_KINDS, Kind.SCIM_TOKEN, Kind.DOWNLOAD) and one.default is None:
             raise UnusableSchemaError(
                 f"{one.name}: it is read-only, but the host does not fill it and it has no default"
             )

@@ -175,7 +175,7 @@ def _sibling(siblings: tuple[Field, ...], key: str) -> Field:
 def _site_value(one: Field, site: Site) -> Any:
     if one.kind and one.kind in SITE_KINDS:
         return getattr(site, SITE_KINDS[one.kind])
-    return one.default
+    return one.download.filename if one.download else one.default
 
 
 def _shown(one: Field, value: Any) -> str | bool | tuple[str, ...]:

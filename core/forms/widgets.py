@@ -43,6 +43,7 @@ class Row:
 
 ROWS: tuple[Row, ...] = (
     Row("`readOnly: true`", lambda node: node.get("readOnly") is True, Widget.COPY),
+    Row("`format: download`", lambda node: _is_text(node) and node.get("format") == "download", Widget.DOWNLOAD),
     Row("`format: x509-pem`", lambda node: _is_text(node) and node.get("format") == "x509-pem", Widget.CERTIFICATE),
     Row("`enum` with 2 values, or with a help per value", _has_few_or_helps, Widget.RADIO),
     Row("other `enum`", _enumerates, Widget.SELECT),

@@ -19,6 +19,8 @@ from core.plugin_api import Activation, Category, Identity, SamlTrust, SetupStep
 MOST_CHARACTERS = 512
 """Of each text of an identity; the columns have no more, and an e-mail address has at most 254."""
 MOST_GROUPS = 1000
+MOST_FILE_BYTES = 4 * 1024 * 1024
+"""Of a file that a plugin makes; the largest template that CloudFormation takes has 1 MB."""
 _MOST_STEPS = 20
 _MOST_SENTENCE = 300
 _MOST_DETAIL = 2000
@@ -96,6 +98,20 @@ def check_identity(answer: object) -> Identity:
     for group in _texts("groups", identity.groups, MOST_GROUPS):
         _text("groups", group, MOST_CHARACTERS)
     return identity
+
+
+def check_file(answer: object) -> bytes:
+    """The text of a file as UTF-8: not empty, at most ``MOST_FILE_BYTES``."""
+    text = _of_type(answer, str)
+    if not text.strip():
+        raise WrongAnswerError("it answered an empty text")
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise WrongAnswerError("it answered half a surrogate pair, which is no text") from None
+    if len(data) > MOST_FILE_BYTES:
+        raise WrongAnswerError(f"it answered {len(data):,} bytes; at most {MOST_FILE_BYTES:,} are taken")
+    return data
 
 
 def check_config_rejected(rejected: ConfigRejected, form: Form) -> ConfigRejected:

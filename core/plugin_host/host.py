@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, ParamSpec, TypeVar
@@ -130,6 +131,18 @@ class PluginHost:
             raise self._checked(plugin_id, "handle_acs", answers.check_refusal, refused) from refused
         return self._checked(plugin_id, "handle_acs", answers.check_identity, answer)
 
+    def file(self, plugin_id: str, field: str, site: Site) -> bytes:
+        """The file that a field of the schema declares, rendered for a connection: UTF-8 text.
+
+        ``field`` is ``tab.field`` of a download. Raises ``PluginMisbehaved`` for everything that may go wrong in the plugin.
+        """
+        declared = self._plugins[plugin_id].form.field(field)
+        assert declared
+        assert declared.download
+        what = f"render of {field}"
+        answer = self._bounded(plugin_id, what, partial(declared.download.render, site))
+        return self._checked(plugin_id, what, answers.check_file, answer)
+
     def report(self) -> tuple[ReportRow, ...]:
         """Every plugin that was found, for ``siq plugin list``, by id."""
         rows = [
@@ -223,18 +236,21 @@ class PluginHost:
         return tuple(implementation.plugin_name for implementation in called if implementation.wrapper)
 
     def _call(self, plugin_id: str, hook: str, expected: type[Exception], **arguments: object) -> Any:
-        """Call a hook. What it raises on purpose passes; everything else, ``SystemExit`` too, is its misbehaviour.
+        return self._bounded(plugin_id, hook, partial(self._caller(plugin_id, hook), **arguments), expected)
+
+    def _bounded(self, plugin_id: str, what: str, call: Callable[[], Any], *expected: type[Exception]) -> Any:
+        """Run a plugin's code. What it raises on purpose passes; everything else, ``SystemExit`` too, is its misbehaviour.
 
         The text of an unexpected exception may hold values of a person, so only its type and place are told.
         """
         try:
-            return self._caller(plugin_id, hook)(**arguments)
+            return call()
         except expected:
             raise
         except BaseException as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}, line {place.lineno}"
-            raise self._misbehaved(plugin_id, hook, f"it raised {type(error).__name__} in {where}") from error
+            raise self._misbehaved(plugin_id, what, f"it raised {type(error).__name__} in {where}") from error
 
     def _checked(self, plugin_id: str, hook: str, check: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:

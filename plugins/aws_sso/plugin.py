@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 import core.plugin_api as siq
+from plugins.aws_sso.sender_template import SenderTemplate
 
 OTHER_PAGES = {"/saml/logout/": "sign-out URL", "/saml/metadata/": "address of the metadata file"}
 
@@ -11,10 +12,11 @@ class Provisioning(BaseModel):
     """The first tab."""
 
     model_config = siq.tab(
-        siq.Group("send", "Where AWS sends users and groups", "What pushes them from AWS needs this address."),
+        siq.Group("send", "Where AWS sends users and groups", "The template pushes them to this address."),
         note=siq.Note("Users cannot be pulled from Amazon AWS", "The information must be pushed from Amazon AWS."),
     )
     base_url: siq.ScimBaseUrl = Field(title="SCIM base URL", json_schema_extra=siq.ui(group="send"))
+    sender: SenderTemplate = Field(title="CloudFormation template", json_schema_extra=siq.ui(group="send"))
 
 
 class Sso(BaseModel):

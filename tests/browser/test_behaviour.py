@@ -199,6 +199,18 @@ def test_fields_that_do_not_apply_are_hidden_until_they_do(page: Page) -> None:
     expect(page.get_by_label("Report times")).to_be_visible()
 
 
+def test_a_file_of_the_dialog_is_saved_and_what_was_typed_stays(page: Page) -> None:
+    opened(page)
+    page.get_by_role("tab", name="SSO").click()
+    page.get_by_label("AWS SSO sign-in URL").fill("https://typed.example")
+    page.get_by_role("tab", name="Provisioning").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download siq-push.yaml").click()
+    assert saved.value.suggested_filename == "siq-push.yaml"
+    page.get_by_role("tab", name="SSO").click()
+    expect(page.get_by_label("AWS SSO sign-in URL")).to_have_value("https://typed.example")
+
+
 def test_a_dialog_whose_post_does_not_arrive_keeps_what_was_typed(page: Page) -> None:
     opened(page)
     page.get_by_role("tab", name="SSO").click()

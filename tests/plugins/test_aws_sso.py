@@ -36,7 +36,7 @@ def test_the_dialog_has_exactly_the_labels_of_amazon_aws(host: PluginHost) -> No
         ("Amazon AWS Portal URL", True),
         ("SSO Redirect URL (SiQ Portal)", True),
     }
-    assert [field.label for field in provisioning.fields] == ["SCIM base URL"]
+    assert [field.label for field in provisioning.fields] == ["SCIM base URL", "CloudFormation template"]
 
 
 def test_the_provisioning_tab_says_that_users_must_be_pushed_from_aws(host: PluginHost) -> None:

@@ -1,4 +1,4 @@
-"""One integration: its page, the traces of sign-ins, Disable, its guide and its icon."""
+"""One integration: its page, the traces of sign-ins, Disable, its guide, its icon and its files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from core.errors import NotFound
-from core.flows import activation, integration, provisioning
+from core.flows import activation, files, integration, provisioning
 from core.flows.connections import plugin_of
 from core.flows.integration import IntegrationView
 from core.flows.provisioning import ProvisioningView
@@ -94,6 +94,16 @@ def icon(request: Request) -> Response:
     return _picture(path or Path())
 
 
+def file(request: Request) -> Response:
+    """``GET …/{plugin}/files/{tab.field}``: a file that the plugin declares, filled in for this connection."""
+    actor = guards.require_actor(request)
+    path = request.path_params
+    made = files.make(guards.services_of(request), actor, path["plugin"], path["field"])
+    # The name has no character that would have to be escaped (core.forms.downloads).
+    headers = {"Content-Disposition": f'attachment; filename="{made.filename}"', "Content-Type": made.media_type}
+    return Response(made.data, headers=headers)
+
+
 def _picture(path: Path) -> Response:
     kind = _PICTURES.get(path.suffix.lower())
     if kind is None or not path.is_file():
@@ -162,4 +172,5 @@ routes = [
     Route(_ONE + "/guide", guide, methods=["GET"]),
     Route(_ONE + "/guide/{picture}", guide_picture, methods=["GET"]),
     Route(_ONE + "/icon", icon, methods=["GET"]),
+    Route(_ONE + "/files/{field}", file, methods=["GET"]),
 ]

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from core import clock, correlation
-from core.errors import Conflict, Forbidden, NotFound, SignInRefused
+from core.errors import Conflict, Forbidden, NotFound, PluginMisbehaved, SignInRefused
 from core.flows.local_path import local_path
 from core.flows.sign_in import SignInFailed
 from core.web import guards, view
@@ -74,6 +74,14 @@ def conflict(request: Request, error: Exception) -> Response:
     """409, with what to do first."""
     assert isinstance(error, Conflict)
     return show(request, Problem(409, "info", "That is not possible now", error.public))
+
+
+def plugin_misbehaved(request: Request, _error: Exception) -> Response:
+    """500: an integration's own code failed; everything else goes on. What failed is in the log, not on the page."""
+    text = "Its own code failed; nothing was changed. Its maker has to mend it: give the correlation ID to whoever runs SiQ."
+    back = request.path_params.get("plugin", "")
+    ways = ((f"/settings/integrations/{back}/activate", "Back to the integration"),) if back else (("/", "Overview"),)
+    return show(request, Problem(500, "alert", "This integration could not do that", text, ways))
 
 
 def http_error(request: Request, error: Exception) -> Response:
@@ -168,6 +176,7 @@ HANDLERS = {
     Forbidden: forbidden,
     NotFound: not_found,
     Conflict: conflict,
+    PluginMisbehaved: plugin_misbehaved,
     SignInFailed: sign_in_failed,
     SignInRefused: sign_in_failed,
     HTTPException: http_error,

@@ -233,6 +233,7 @@ def _show(request: Request, place: _Place, made: NewToken | None = None) -> Resp
         "is_admin": place.actor.role is Role.ADMIN,
         "refused_last": not asked and before is None and bool(shown.requests) and not shown.requests[0].ok,
         "later": before is not None,
+        "about": f"{INTEGRATIONS}/{place.tile.plugin_id}",
         "overlap": guards.services_of(request).settings.scim_overlap_hours,
     }
     return view.render(request, "provisioning.j2", context | _around(request, place))

@@ -104,8 +104,8 @@ def test_the_first_row_that_fits_decides(schema: dict[str, Any], widget: Widget)
     assert next(row for row in ROWS if row.matches(schema)).widget is widget
 
 
-def test_the_table_has_the_fourteen_rows_of_the_design() -> None:
-    assert len(ROWS) == 14
+def test_the_table_has_the_rows_of_the_design_and_one_for_files() -> None:
+    assert len(ROWS) == 15
 
 
 @pytest.mark.parametrize(

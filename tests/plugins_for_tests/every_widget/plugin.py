@@ -1,5 +1,6 @@
 """Every row of the widget table in one plugin, for tests and for looking at. Start with SIQ_PLUGINS_DIR=tests/plugins_for_tests."""
 
+import json
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Annotated, Literal
@@ -25,11 +26,16 @@ class Size(Enum):
 
 
 class Proxy(BaseModel):
-    """Row 13: one level."""
+    """Row 14: one level."""
 
     host: str = Field("", title="Host", max_length=100)
     port: int = Field(3128, title="Port", ge=1, le=65535)
     password: SecretStr | None = Field(None, title="Proxy password")
+
+
+def settings_file(site: siq.Site) -> str:
+    """What the other side reads."""
+    return json.dumps({"login": site.login_url, "scim": site.scim_base_url})
 
 
 class Everything(BaseModel):
@@ -48,11 +54,17 @@ class Everything(BaseModel):
     scim_base_url: siq.ScimBaseUrl = Field(title="SCIM base URL", json_schema_extra=siq.ui(group="copy"))
     token: siq.ScimToken = Field(title="Access token", json_schema_extra=siq.ui(group="copy"))
     version: str = Field("v1", title="Version", json_schema_extra={"readOnly": True, **siq.ui(group="copy")})
-    # 2 certificate
+    # 2 file
+    settings: Annotated[str, siq.download("widgets.json", settings_file)] = Field(
+        title="Settings of the other side",
+        description="Filled in for this connection.",
+        json_schema_extra=siq.ui(group="copy"),
+    )
+    # 3 certificate
     certificate: Annotated[str, Field(json_schema_extra={"format": "x509-pem"})] | None = Field(
         None, title="Peer certificate", json_schema_extra=siq.ui(group="write")
     )
-    # 3 radio group: two values; three with helps
+    # 4 radio group: two values; three with helps
     size: Size = Field(Size.SMALL, title="Size", json_schema_extra=siq.ui(group="choose", labels={"10": "Up to ten"}))
     mode: Literal["off", "daily", "custom"] = Field(
         "off",
@@ -66,27 +78,27 @@ class Everything(BaseModel):
     times: list[str] = Field(
         [], title="Report times", json_schema_extra=siq.ui(group="choose", show_if={"mode": "custom"})
     )
-    # 4 select
+    # 5 select
     region: Region | None = Field(None, title="Region", json_schema_extra=siq.ui(group="choose"))
-    # 5 switch
+    # 6 switch
     enabled: bool = Field(
         True,
         title="Send reports",
         description="Nothing is sent while it is off.",
         json_schema_extra=siq.ui(group="choose"),
     )
-    # 6 checkbox group
+    # 7 checkbox group
     events: set[Literal["created", "changed", "deleted"]] = Field(
         {"created"}, title="Events", json_schema_extra=siq.ui(group="choose", labels={"deleted": "Deleted for good"})
     )
-    # 7 one per line
+    # 8 one per line
     recipients: list[siq.Email] = Field(
         default_factory=list, title="Recipients", max_length=3, json_schema_extra=siq.ui(group="write")
     )
-    # 8 numbers
+    # 9 numbers
     retries: int = Field(3, title="Retries", ge=0, le=10, json_schema_extra=siq.ui(group="write", width="half"))
     factor: float | None = Field(None, title="Factor", gt=0, multiple_of=0.5, json_schema_extra=siq.ui(group="write"))
-    # 9 address
+    # 10 address
     webhook: siq.WebAddress = Field(
         title="Webhook URL",
         description="Where events are sent.",
@@ -96,22 +108,22 @@ class Everything(BaseModel):
     directory: Annotated[str, Field(json_schema_extra={"format": "uri"})] | None = Field(
         None, title="Directory", json_schema_extra=siq.ui(group="write", schemes=("ldaps", "ldap"))
     )
-    # 10 e-mail address, date, date and time
+    # 11 e-mail address, date, date and time
     contact: siq.Email | None = Field(None, title="Contact", json_schema_extra=siq.ui(group="write"))
     since: date | None = Field(None, title="First day", json_schema_extra=siq.ui(group="write"))
     until: datetime | None = Field(None, title="Ends at", json_schema_extra=siq.ui(group="write"))
-    # 11 secret
+    # 12 secret
     api_key: siq.Secret = Field(title="API key", json_schema_extra=siq.ui(group="write"))
-    # 12 text area
+    # 13 text area
     message: str = Field("", title="Message", max_length=400, json_schema_extra=siq.ui(group="write"))
     footer: Annotated[str, Field(json_schema_extra={"format": "textarea"})] | None = Field(
         None, title="Footer", json_schema_extra=siq.ui(group="write")
     )
-    # 13 nested object
+    # 14 nested object
     proxy: Proxy | None = Field(
         None, title="Proxy", description="Only where one is needed.", json_schema_extra=siq.ui(group="inner")
     )
-    # 14 text
+    # 15 text
     name: str = Field(
         title="Name",
         min_length=2,
