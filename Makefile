@@ -6,13 +6,21 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.run
 READY := $(VENV)/.dev
 
-.PHONY: demo test check bench attack fuzz second-opinion lock docs clean
+.PHONY: demo test thorough pictures check bench attack fuzz second-opinion lock docs clean
 
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
 
 test: $(READY)  ## run the whole suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+
+THOROUGH = tests/core/saml/test_second_opinion.py tests/core/testing/attacks/test_over_http.py
+thorough: $(READY)  ## the tests that draw samples, with larger ones: 200 races, every byte, hundreds of mutations
+	@SIQ_TEST_RACES=200 SIQ_TEST_EXAMPLES=200 $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(THOROUGH)
+
+pictures: $(READY)  ## a picture of every screen, in both themes at two widths, into var/pictures
+	@mkdir -p var/pictures
+	@SIQ_TEST_PICTURES=var/pictures $(BIN)/python -m pytest tests/browser/test_screens.py
 
 check: $(READY)  ## style, types and the one-way imports
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from plugins.aws_sso.push import handler
 from tests.plugins.push.directory import REGION, STORE, directory
 from tests.plugins.push.endpoints import product
+from tests.website import running
 
 GROUPS = 50
 
@@ -53,7 +54,8 @@ def main(users: int) -> None:
 
 def serve() -> None:
     """SiQ, until standard input ends."""
-    with TemporaryDirectory() as folder, product(Path(folder)) as endpoint:
+    with TemporaryDirectory() as folder, running(Path(folder)) as site:
+        endpoint = product(site)
         print(endpoint.base_url, endpoint.token, flush=True)
         sys.stdin.read()
 

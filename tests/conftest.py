@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from core.flows import organizations
+from core.flows import organizations, passwords
 from core.flows import services as starting
 from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
@@ -25,6 +26,17 @@ from core.store.tokens import new_id
 
 POSTGRESQL = "SIQ_TEST_POSTGRESQL_URL"
 PUBLIC_URL = "http://localhost:8000"
+
+
+PRODUCTION_HASHER = passwords._hasher
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_password_hashes() -> Iterator[None]:
+    """argon2id with the least memory: what it costs in production is a tenth of a second for each password."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ does not exist costs the same time and gives the same answer.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, NotFound, SiqError
@@ -145,21 +146,31 @@ def _open(
 
 
 def _count_failure_first(services: Services, keys: tuple[tuple[str, int], ...]) -> None:
-    """Count the try as a failure before the password is looked at, so that many at once cannot slip past the limit;
-    a success takes the account's count back.
+    """Count the try as a failure before the password is looked at; a success takes the account's count back.
+
+    The count is committed before it is compared with the limit: of many tries at once, the one that is written as the
+    eleventh sees eleven, in whatever process it is.
     """
     now = clock.now()
+    failures = [PasswordFailure(key_hash=hashed(key), at=now) for key, _ in keys]
     with services.database.unscoped() as session:
-        for key, most in keys:
-            tried = session.scalar(
-                select(func.count())
-                .select_from(PasswordFailure)
-                .where(PasswordFailure.key_hash == hashed(key), PasswordFailure.at > now - _WINDOW)
-            )
-            if (tried or 0) >= most:
-                metrics.count_password_sign_in("throttled")
-                raise Throttled
-        session.add_all(PasswordFailure(key_hash=hashed(key), at=now) for key, _ in keys)
+        session.add_all(failures)
+        session.flush()
+        counted = [failure.id for failure in failures]
+    with services.database.unscoped() as session:
+        throttled = any(_tries(session, key, now) > most for key, most in keys)
+        if throttled:
+            session.execute(delete(PasswordFailure).where(PasswordFailure.id.in_(counted)))
+    if throttled:
+        metrics.count_password_sign_in("throttled")
+        raise Throttled
+
+
+def _tries(session: Session, key: str, now: datetime) -> int:
+    counted = select(func.count()).select_from(PasswordFailure)
+    return session.scalars(
+        counted.where(PasswordFailure.key_hash == hashed(key), PasswordFailure.at > now - _WINDOW)
+    ).one()
 
 
 def _fits(password_hash: str, password: str) -> bool:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -28,7 +27,6 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SHOTS = Path(__file__).parent / "shots"
 
 PEOPLE = (
     ("priya.raman@northwind.example", "Priya Raman"),

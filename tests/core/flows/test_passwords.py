@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import select
 
 from core import clock
@@ -14,6 +16,7 @@ from core.flows.passwords import PasswordRefused, Throttled
 from core.flows.services import Services
 from core.flows.sessions import current_actor
 from core.store.tables import AuditEntry, Organization, PasswordFailure, User
+from tests.conftest import PRODUCTION_HASHER
 
 EMAIL, PASSWORD, ADDRESS = "maya.okafor@northwind.example", "correct horse battery", "203.0.113.24"
 
@@ -112,7 +115,8 @@ def test_a_password_of_a_bad_length_is_refused_with_the_lengths(password: str) -
         passwords.hash_password(password)
 
 
-def test_the_hash_is_argon2id() -> None:
+def test_the_hash_is_argon2id_at_its_recommended_cost() -> None:
+    assert extract_parameters(PRODUCTION_HASHER.hash(PASSWORD)) == RFC_9106_LOW_MEMORY
     assert passwords.hash_password(PASSWORD).startswith("$argon2id$")
 
 

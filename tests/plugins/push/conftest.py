@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -14,6 +13,7 @@ from plugins.aws_sso.push.handler import Work, run
 from tests.plugins.push import events
 from tests.plugins.push.directory import REGION, STORE, Directory, directory
 from tests.plugins.push.endpoints import Endpoint, Proxy, product, proxy_before
+from tests.website import Website, running
 
 
 class PatientClock:
@@ -63,10 +63,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Website]:
+    with running(tmp_path_factory.mktemp("siq")) as site:
+        yield site
+
+
 @pytest.fixture
-def siq(tmp_path: Path) -> Iterator[Endpoint]:
-    with product(tmp_path) as endpoint:
-        yield endpoint
+def siq(website: Website) -> Endpoint:
+    """Of an organization that no other test has."""
+    return product(website)
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
@@ -23,10 +22,12 @@ from scim2_server.requests import ScimRequest
 from scim2_server.utils import load_default_provider
 from starlette.types import ASGIApp
 
+from core.flows import organizations
 from core.flows.scim_tokens import create_token
+from core.store.tokens import new_id
 from core.testing.identity_provider import IdentityProvider
 from tests.serving import HOST, serving
-from tests.website import SIGN_IN_URL, running
+from tests.website import SIGN_IN_URL, Website
 
 TOKEN = "practice-token-of-the-sender"
 
@@ -100,12 +101,14 @@ def _provider() -> IdentityProvider:
     return IdentityProvider.create(SIGN_IN_URL)  # its key takes a moment to make
 
 
-@contextmanager
-def product(folder: Path) -> Iterator[Endpoint]:
-    """SiQ itself, with its data in ``folder`` and Amazon AWS activated."""
-    with running(folder) as site:
-        activated = site.activate(_provider())
-        yield Endpoint(activated.site.scim_base_url, create_token(site.services, site.actor, "aws_sso").secret)
+def product(site: Website) -> Endpoint:
+    """SiQ itself: Amazon AWS in an organization of its own."""
+    slug = f"company-{new_id()[:8]}"
+    organization = organizations.create_organization(site.services, slug, slug)
+    admin = organizations.create_admin(site.services, organization, f"it@{slug}.example", "IT")
+    company = replace(site, organization=organization, admin=admin)
+    activated = company.activate(_provider())
+    return Endpoint(activated.site.scim_base_url, create_token(site.services, company.actor, "aws_sso").secret)
 
 
 @dataclass
