@@ -8,6 +8,7 @@ import getpass
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import click
 from core import demo as demonstration
 from core import logs, settings
 from core.errors import ConfigRejected, Conflict, SiqError
-from core.flows import activation, housekeeping, organizations, passwords, services
+from core.flows import activation, housekeeping, offboarding, organizations, passwords, people, services
 from core.flows.actors import Actor
 from core.flows.services import Services
 from core.plugin_host import PluginHost, ReportRow
@@ -37,6 +38,9 @@ class _Group(click.Group):
             raise click.ClickException(f"{rejected.field}: {rejected.public}") from rejected
         except SiqError as error:
             raise click.ClickException(error.public) from error
+
+
+_organization = click.option("--organization", "slug", required=True, help="The organization's short name.")
 
 
 @click.group(cls=_Group)
@@ -98,7 +102,7 @@ def admin() -> None:
 
 
 @admin.command("create")
-@click.option("--organization", "slug", required=True, help="The organization's short name.")
+@_organization
 @click.option("--email", required=True)
 @click.option("--name", default="", help="The person's name.")
 @click.option("--link", is_flag=True, help="Print a one-time link instead of asking for a password.")
@@ -113,6 +117,35 @@ def create_admin(slug: str, email: str, name: str, link: bool, password_stdin: b
     if link:
         answer["link"] = passwords.create_link(host, made.id, person.id)
     _print(answer)
+
+
+@main.group()
+def person() -> None:
+    """People: end somebody's access, or give it back."""
+
+
+@person.command("suspend")
+@click.argument("email")
+@_organization
+def suspend_person(email: str, slug: str) -> None:
+    """End the access of EMAIL now: sessions and one-time links end, nobody signs in. Nothing is deleted."""
+    _change_access(slug, email, offboarding.suspend_person)
+
+
+@person.command("reactivate")
+@click.argument("email")
+@_organization
+def reactivate_person(email: str, slug: str) -> None:
+    """Give EMAIL access again. A planned deletion is off."""
+    _change_access(slug, email, offboarding.restore_person)
+
+
+@person.command("remove")
+@click.argument("email")
+@_organization
+def remove_person(email: str, slug: str) -> None:
+    """End the access of EMAIL now, and delete the account after SIQ_DELETION_DAYS."""
+    _change_access(slug, email, offboarding.remove_person)
 
 
 @main.group()
@@ -137,7 +170,7 @@ def list_plugins(as_json: bool) -> None:  # noqa: FBT001  click hands flags over
 
 @main.command()
 @click.argument("plugin_id", metavar="PLUGIN")
-@click.option("--organization", "slug", required=True, help="The organization's short name.")
+@_organization
 @click.option(
     "--set", "assignments", multiple=True, metavar="TAB.FIELD=VALUE|@FILE", help="A value; @FILE reads it from a file."
 )
@@ -173,6 +206,23 @@ def _report(row: ReportRow) -> str:
     if row.reason:
         lines.append(f"  problem   {row.reason}")
     return "\n".join(lines)
+
+
+def _change_access(slug: str, email: str, act: Callable[[Services, Actor, str], None]) -> None:
+    host = _services()
+    made = organizations.organization_of(host, slug)
+    operator = _operator(made)
+    act(host, operator, people.with_address(host, operator, email).id)
+    now = people.with_address(host, operator, email)
+    _print(
+        {
+            "organization": made.slug,
+            "email": now.email,
+            "name": now.name,
+            "active": now.active,
+            "delete_at": now.delete_at.isoformat() if now.delete_at else None,
+        }
+    )
 
 
 def _services() -> Services:

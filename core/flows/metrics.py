@@ -15,6 +15,22 @@ sign_in_duration = Histogram(
 )
 _activations = Counter("siq_activations", "Activations of integrations.", ("plugin", "outcome"), registry=registry)
 _files = Counter("siq_plugin_files", "Files that plugins made for download.", ("plugin", "outcome"), registry=registry)
+_scim = Counter(
+    "siq_scim_requests",
+    "Requests of directories; without plugin where no token fits.",
+    ("plugin", "method", "status"),
+    registry=registry,
+)
+_scim_duration = Histogram(
+    "siq_scim_seconds",
+    "Seconds to answer a request of a directory.",
+    ("method",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0),
+    registry=registry,
+)
+_access = Counter(
+    "siq_access_changes", "Access of people ended, given back, or deleted.", ("event",), registry=registry
+)
 _password_sign_ins = Counter("siq_password_sign_ins", "Sign-ins by password.", ("outcome",), registry=registry)
 plugins_quarantined = Counter("siq_plugins_quarantined", "Plugins that could not be loaded.", registry=registry)
 
@@ -32,6 +48,17 @@ def count_activation(plugin: str, outcome: str) -> None:
 def count_file(plugin: str, outcome: str) -> None:
     """Count a file that was asked for: ``made`` or ``failed``."""
     _files.labels(plugin, outcome).inc()
+
+
+def count_scim(plugin: str, method: str, status: int, seconds: float) -> None:
+    """Count a request of a directory."""
+    _scim.labels(plugin, method, str(status)).inc()
+    _scim_duration.labels(method).observe(seconds)
+
+
+def count_access(event: str) -> None:
+    """Count a change of somebody's access, or the brake: the code of its audit event."""
+    _access.labels(event).inc()
 
 
 def count_password_sign_in(outcome: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
-from core.flows import audit
+from core.flows import audit, metrics
 from core.flows.actors import Actor
 from core.flows.connections import connection_id
 from core.flows.services import Services
@@ -62,7 +62,7 @@ def remove(settings: Settings, session: Session, user: User, cause: Cause, exter
     user.active = False
     delete_at = clock.now() + timedelta(days=settings.deletion_days)
     departure = _depart(settings, session, user, cause, delete_at=delete_at)
-    departure.external_id = external_id
+    departure.external_id = external_id or departure.external_id
     departure.user_name_key = comparable(user.user_name, exact=False)
     session.flush()
     _audit(
@@ -98,7 +98,8 @@ def _depart(settings: Settings, session: Session, user: User, cause: Cause, *, d
         departure = Departure(user_id=user.id, organization_id=user.organization_id, held=False, decided=False)
         departure.at = clock.now()
         session.add(departure)
-    departure.by, departure.connection_id = cause.by, cause.connection_id
+    departure.by = cause.by
+    departure.connection_id = cause.connection_id or departure.connection_id  # which finds the person when pushed anew
     departure.delete_at = delete_at or departure.delete_at
     session.flush()
     if cause.connection_id:
@@ -130,6 +131,7 @@ def _brake(settings: Settings, session: Session, departure: Departure, connectio
     ).all()
     session.refresh(departure)
     if len(newly) > 1:
+        metrics.count_access(audit.Event.BRAKE_ENGAGED.value)
         audit.record(
             session,
             audit.Event.BRAKE_ENGAGED,
@@ -142,6 +144,7 @@ def _brake(settings: Settings, session: Session, departure: Departure, connectio
 def _audit(
     session: Session, event: audit.Event, user: User, cause: Cause, details: dict[str, str] | None = None
 ) -> None:
+    metrics.count_access(event.value)
     audit.record(
         session,
         event,
@@ -158,7 +161,7 @@ def _audit(
 def suspend_person(services: Services, actor: Actor, user_id: str) -> None:
     """An administrator ends a person's access. Raises ``Forbidden``, ``NotFound`` or ``Conflict``."""
     with services.database.writing(actor.organization_id) as session:
-        user = _person(session, actor, user_id)
+        user = changeable(session, actor, user_id)
         if not user.active:
             raise Conflict("This person is suspended already.")
         _not_the_last(session, actor, user)
@@ -169,16 +172,18 @@ def suspend_person(services: Services, actor: Actor, user_id: str) -> None:
 def remove_person(services: Services, actor: Actor, user_id: str) -> None:
     """An administrator removes a person: access ends now, the account is deleted later."""
     with services.database.writing(actor.organization_id) as session:
-        user = _person(session, actor, user_id)
+        user = changeable(session, actor, user_id)
         _not_the_last(session, actor, user)
         remove(services.settings, session, user, Cause(actor.display_name))
+        if actor.role is Role.ADMIN:  # who decides about those whom the brake holds
+            session.get_one(Departure, user.id).held = False
         _changed_here(session, user)
 
 
 def restore_person(services: Services, actor: Actor, user_id: str) -> None:
     """An administrator gives a person's access back. Raises ``Conflict`` where it was never taken."""
     with services.database.writing(actor.organization_id) as session:
-        user = _person(session, actor, user_id)
+        user = changeable(session, actor, user_id)
         if user.active:
             raise Conflict("This person is active.")
         restore(session, user, Cause(actor.display_name))
@@ -193,13 +198,19 @@ def _changed_here(session: Session, user: User) -> None:
         pushed.changed_at = clock.now()
 
 
-def _person(session: Session, actor: Actor, user_id: str) -> User:
+def may_change(actor: Actor, role: Role) -> bool:
+    """Whether the actor may end and give back the access of people with this role: IT that of everybody but Admins."""
+    return actor.role is Role.ADMIN or (actor.role is Role.IT and role is not Role.ADMIN)
+
+
+def changeable(session: Session, actor: Actor, user_id: str) -> User:
+    """The person whose access the actor wants to change. Raises ``Forbidden`` or ``NotFound``."""
     if not actor.manages_integrations:
-        raise Forbidden("Only people with the role Admin or IT can suspend people. Ask one of them to do it.")
+        raise Forbidden("Only people with the role Admin or IT can change who has access. Ask one of them to do it.")
     user = session.get(User, user_id)
     if user is None:
         raise NotFound("There is no such person in your organization.")
-    if user.role is Role.ADMIN and actor.role is not Role.ADMIN:
+    if not may_change(actor, user.role):
         raise Forbidden("Only an Admin can change the access of an Admin.")
     return user
 
@@ -207,8 +218,12 @@ def _person(session: Session, actor: Actor, user_id: str) -> User:
 def _not_the_last(session: Session, actor: Actor, user: User) -> None:
     if user.id == actor.user_id:
         raise Conflict("You cannot end your own access. Ask another administrator.")
-    others = select(User.id).where(User.role == Role.ADMIN, User.active, User.id != user.id).limit(1)
-    if user.role is Role.ADMIN and session.scalar(others) is None:
+    if user.role is not Role.ADMIN:
+        return
+    # All of them are locked, so that two Admins cannot end each other's access at the same moment.
+    admins = session.scalars(select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update()).all()
+    others = select(User.id).where(User.id.in_(admins), User.active, User.id != user.id).limit(1)
+    if session.scalar(others) is None:
         raise Conflict("This is the last Admin. Make somebody else an Admin first.")
 
 
@@ -268,7 +283,8 @@ def delete_due(services: Services) -> int:
         with services.database.unscoped() as session:
             due = session.scalars(
                 select(Departure.user_id)
-                .where(Departure.delete_at <= clock.now(), Departure.held.is_(False))
+                .join(User, User.id == Departure.user_id)
+                .where(Departure.delete_at <= clock.now(), Departure.held.is_(False), User.active.is_(False))
                 .limit(_BATCH)
                 .with_for_update(skip_locked=True)
             ).all()

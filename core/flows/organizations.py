@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from core import clock
 from core.errors import Conflict, NotFound
-from core.flows import audit
+from core.flows import audit, offboarding
+from core.flows.offboarding import Cause
 from core.flows.people_matching import email_key
 from core.flows.services import Services
 from core.store import directory
@@ -75,6 +76,8 @@ def create_admin(
                 created_at=clock.now(),
             )
             session.add(user)
+        elif not user.active:  # a planned deletion would take the new Admin away again
+            offboarding.restore(session, user, Cause("operator"))
         user.role, user.active = Role.ADMIN, True
         user.password_hash = password_hash or user.password_hash or ""
         audit.record(

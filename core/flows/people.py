@@ -1,15 +1,20 @@
-"""The people of an organization, as a list."""
+"""The people of an organization: as a list, and one of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
 
 from core.errors import Forbidden, NotFound
+from core.flows import offboarding
 from core.flows.actors import Actor, initials
+from core.flows.people_matching import email_key
 from core.flows.services import Services
+from core.store.provisioning_tables import Departure
 from core.store.tables import Connection, Role, User
 
 PAGE = 50
@@ -17,7 +22,11 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """One row of the users page. ``source`` is the provider that made the account, or "SiQ"."""
+    """One row of the users page. ``source`` is the provider that made the account, or "SiQ".
+
+    ``delete_at`` is when the account will be deleted (none: never), ``deletion_held`` that this waits for an Admin.
+    ``changeable``: whoever looks may end and give back this person's access.
+    """
 
     id: str
     name: str
@@ -27,6 +36,9 @@ class PersonView:
     source: str
     active: bool
     last_sign_in_at: datetime | None
+    delete_at: datetime | None = None
+    deletion_held: bool = False
+    changeable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +80,9 @@ def people(services: Services, actor: Actor, query: str = "", status: str = "all
         rows = session.scalars(
             found.order_by(func.lower(User.display_name), User.id).limit(PAGE).offset((page - 1) * PAGE)
         ).all()
-        titles = {row.id: row.plugin_id for row in session.scalars(select(Connection))}
+        shown = _views(services, actor, session, rows)
     return PeoplePage(
-        people=tuple(_view(services, user, titles) for user in rows),
+        people=shown,
         query=query,
         status=status,
         counts=counts,
@@ -81,18 +93,31 @@ def people(services: Services, actor: Actor, query: str = "", status: str = "all
 
 
 def person(services: Services, actor: Actor, user_id: str) -> PersonView:
-    """One person, for an Admin. Raises ``Forbidden`` for everybody else, and ``NotFound``."""
-    if actor.role is not Role.ADMIN:
-        raise Forbidden("Only an Admin can change who has access. Ask one of them.")
+    """One person whose access the actor may change. Raises ``Forbidden`` or ``NotFound``."""
     with services.database.reading(actor.organization_id) as session:
-        user = session.get(User, user_id)
-        if user is None:
-            raise NotFound("There is no such person in your organization.")
-        titles = {row.id: row.plugin_id for row in session.scalars(select(Connection))}
-        return _view(services, user, titles)
+        user = offboarding.changeable(session, actor, user_id)
+        return _views(services, actor, session, [user])[0]
 
 
-def _view(services: Services, user: User, plugin_ids: dict[str, str]) -> PersonView:
+def with_address(services: Services, actor: Actor, email: str) -> PersonView:
+    """The person with this e-mail address, whose access the actor may change. Raises ``Forbidden`` or ``NotFound``."""
+    with services.database.reading(actor.organization_id) as session:
+        user_id = session.scalar(select(User.id).where(User.email_key == email_key(email)))
+    if user_id is None:
+        raise NotFound(f"Nobody in {actor.organization_name} has the address {email}.")
+    return person(services, actor, user_id)
+
+
+def _views(services: Services, actor: Actor, session: Session, users: Sequence[User]) -> tuple[PersonView, ...]:
+    plugin_ids = {row.id: row.plugin_id for row in session.scalars(select(Connection))}
+    leaving = select(Departure).where(Departure.user_id.in_([user.id for user in users]))
+    departures = {row.user_id: row for row in session.scalars(leaving)}
+    return tuple(_view(services, actor, user, plugin_ids, departures.get(user.id)) for user in users)
+
+
+def _view(
+    services: Services, actor: Actor, user: User, plugin_ids: Mapping[str, str], departure: Departure | None
+) -> PersonView:
     name = user.display_name or user.user_name
     plugin_id = plugin_ids.get(user.source_connection_id or "", "")
     plugin = services.plugins.plugins.get(plugin_id)
@@ -105,4 +130,7 @@ def _view(services: Services, user: User, plugin_ids: dict[str, str]) -> PersonV
         source=plugin.tile.title if plugin else plugin_id or "SiQ",
         active=user.active,
         last_sign_in_at=user.last_sign_in_at,
+        delete_at=departure.delete_at if departure else None,
+        deletion_held=departure.held if departure else False,
+        changeable=user.id != actor.user_id and offboarding.may_change(actor, user.role),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import Forbidden
 from core.field_types import Kind
-from core.flows import audit, files, offboarding, pushed_people, scim_requests
+from core.flows import audit, files, metrics, offboarding, pushed_people, scim_requests
 from core.flows.actors import Actor
 from core.flows.connections import plugin_of, site_of
 from core.flows.files import OfferedFile
@@ -76,25 +76,32 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 def serve(services: Services, connection: str, call: Call) -> Answer:
     """Answer a SCIM request (RFC 7644) with its bearer token. Never raises for what a client sends."""
     started = time.perf_counter()
+    answer, plugin_id = _served(services, connection, call, started)
+    metrics.count_scim(plugin_id, call.method, answer.status, time.perf_counter() - started)
+    return answer
+
+
+def _served(services: Services, connection: str, call: Call, started: float) -> tuple[Answer, str]:
+    """The answer, and the plugin whose connection the token opened (empty: none)."""
     service = _service(services.vault.signing_keys("scim cursors")[-1])
     try:
         opened = open_connection(services, connection, _bearer(call), call.address)
     except TooManyTokens as refused:
         error = Error(status=429, detail=refused.public).model_dump()
-        return Answer(429, {**_json_type(), "Retry-After": str(refused.retry_after)}, to_json(error))
+        return Answer(429, {**_json_type(), "Retry-After": str(refused.retry_after)}, to_json(error)), ""
     except TokenRefused as refused:
-        return _answer(service.error_response(UnauthorizedException(detail=refused.public)))
+        return _answer(service.error_response(UnauthorizedException(detail=refused.public))), ""
     if call.body is None:
         too_large = PayloadTooLargeException(detail=f"A request may have at most {MOST_BYTES} bytes")
         answer = _answer(service.error_response(too_large))
     elif answered := _answered(services, service, opened, call, started):
-        return answered
+        return answered, opened.plugin_id
     else:
         busy = Error(status=503, detail="The database is busy. Try again.").model_dump()
         answer = Answer(503, {**_json_type(), "Retry-After": "5"}, to_json(busy))
     with services.database.writing(opened.organization_id) as session:
         scim_requests.record(session, opened, call, answer, _since(started))
-    return answer
+    return answer, opened.plugin_id
 
 
 def _answered(services: Services, service: Service, opened: Opened, call: Call, started: float) -> Answer | None:
@@ -138,7 +145,8 @@ def _handled(
         headers=call.headers,
         body=call.body or b"",
     )
-    return _answer(Handler(service, storage).answer(request))
+    answer = _answer(Handler(service, storage).answer(request))
+    return replace(answer, about=storage.removed) if call.method == "DELETE" else answer
 
 
 @lru_cache(maxsize=4)
@@ -169,7 +177,8 @@ def _since(started: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningView:
-    """A connection's provisioning. ``waiting``: no directory has asked for anything yet.
+    """A connection's provisioning. ``waiting``: no directory has been served yet. ``last_sync`` is when one was last (none
+    too where the log of requests holds refused ones only).
 
     ``files`` are those that the plugin offers for the directory's side. ``create_at_sign_in``: a person whom the directory did not push gets an account at the first sign-in.
     ``group_names`` are those that rules can name (the first 500). ``older`` is ``before`` for the next page of requests.
@@ -223,6 +232,7 @@ def provisioning(
         found = scim_requests.requests(session, connection, query, before)
         last = scim_requests.last_success(session, connection)
         rules = session.get(ProvisioningRules, connection)
+        people, groups = (_count(session, entity, connection) for entity in (PushedUser, PushedGroup))
         names = session.scalars(
             select(PushedGroup.resource["displayName"].as_string())
             .where(PushedGroup.connection_id == connection)
@@ -235,10 +245,10 @@ def provisioning(
             base_url=site_of(services.settings, connection).scim_base_url,
             files=files.offered_beside(plugin_of(services, plugin_id).form, Kind.SCIM_BASE_URL),
             tokens=tokens(session, connection),
-            people=_count(session, PushedUser, connection),
-            groups=_count(session, PushedGroup, connection),
+            people=people,
+            groups=groups,
             last_sync=last,
-            waiting=last is None,
+            waiting=last is None and not people and not groups,
             create_at_sign_in=rules.create_at_sign_in if rules else True,
             rules=pushed_people.role_rules(session, connection),
             group_names=tuple(str(name) for name in names),

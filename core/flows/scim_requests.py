@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from core import clock, correlation
 from core.flows.scim_tokens import Opened
 from core.flows.services import Services
-from core.store.provisioning_tables import ProvisioningRequest
+from core.store.provisioning_tables import ProvisioningRequest, PushedGroup
+from core.store.tables import User
 
 PAGE = 50
 MOST = 10_000  # requests kept of one connection
@@ -42,11 +43,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered: ``body`` is JSON, or empty."""
+    """What is answered: ``body`` is JSON, or empty. ``about`` names whom a DELETE was about, who is gone now."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def record(session: Session, opened: Opened, call: Call, answer: Answer, millise
     sent, answered = _json(call.body or b""), _json(answer.body)
     query = f"?{urlencode(call.query)}" if call.query else ""
     failed = answer.status >= _SUCCESS
+    resource_id = _resource_id(call.path, answered)
+    named = _named(answered, sent) or answer.about or _known(session, opened, resource_id)
     session.add(
         ProvisioningRequest(
             organization_id=opened.organization_id,
@@ -83,8 +87,8 @@ def record(session: Session, opened: Opened, call: Call, answer: Answer, millise
             path=_text(call.path + query)[:1024],
             status=answer.status,
             milliseconds=round(milliseconds, 1),
-            who=_text(_who(call, sent, answered))[:512],
-            resource_id=_resource_id(call.path, answered),
+            who=_text(named or call.query.get("filter", ""))[:512],
+            resource_id=resource_id,
             scim_type=str(answered.get("scimType", ""))[:32] if failed else "",
             reason=_text(str(answered.get("detail", "")))[:2_000] if failed else "",
             body=_text(_readable(sent, call.body or b"")),
@@ -153,12 +157,23 @@ def _view(row: ProvisioningRequest) -> RequestView:
     )
 
 
-def _who(call: Call, sent: Mapping[str, Any], answered: Mapping[str, Any]) -> str:
+def _named(answered: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
     for document in (answered, sent):
         for name in ("userName", "displayName"):
             if isinstance(document.get(name), str):
                 return str(document[name])
-    return call.query.get("filter", "")
+    return ""
+
+
+def _known(session: Session, opened: Opened, resource_id: str) -> str:
+    """The name of a resource of this connection, also of a person who was removed and is not deleted yet."""
+    if not resource_id:
+        return ""
+    user = session.get(User, resource_id)
+    if user is not None:
+        return user.user_name if user.source_connection_id == opened.connection_id else ""
+    group = session.get(PushedGroup, resource_id)
+    return str(group.resource["displayName"]) if group and group.connection_id == opened.connection_id else ""
 
 
 def _resource_id(path: str, answered: Mapping[str, Any]) -> str:

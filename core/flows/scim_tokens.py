@@ -31,6 +31,7 @@ _PREFIX = "siq_scim_"  # so that scanners for leaked secrets can tell what they 
 _WINDOW = timedelta(minutes=15)
 _MOST_WRONG = 60  # wrong tokens from one address in the window; a right one is never held up
 _USED_EVERY = timedelta(minutes=1)  # one write a minute is enough for "last used"
+_UNUSED = timedelta(days=30)  # after which a token that nothing uses is said to be one
 _SHOWN = 5  # tokens that ended and are still listed
 
 
@@ -51,7 +52,7 @@ class TooManyTokens(TokenRefused):
 class TokenView:
     """A token as administrators see it: its last four characters, and ``ends_at`` (rotated and revoked ones end early).
 
-    ``state`` is live, ending (rotated, still accepted) or ended.
+    ``state`` is live, ending (rotated, still accepted) or ended. ``unused``: it works, and nothing used it for 30 days.
     """
 
     id: str
@@ -62,6 +63,7 @@ class TokenView:
     last_used_at: datetime | None
     last_used_address: str
     state: Literal["live", "ending", "ended"]
+    unused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def tokens(session: Session, connection: str) -> tuple[TokenView, ...]:
 def view(token: ProvisioningToken) -> TokenView:
     """A token as administrators see it."""
     ends_at = min(token.expires_at, token.revoked_at or token.expires_at)
-    ended = ends_at <= clock.now()
+    now = clock.now()
+    ended = ends_at <= now
     return TokenView(
         id=token.id,
         ending=token.ending,
@@ -147,6 +150,7 @@ def view(token: ProvisioningToken) -> TokenView:
         last_used_at=token.last_used_at,
         last_used_address=token.last_used_address,
         state="ended" if ended else "ending" if token.replaced else "live",
+        unused=not ended and now - (token.last_used_at or token.created_at) >= _UNUSED,
     )
 
 

@@ -65,6 +65,7 @@ class Storage(ScimStorage):
         self.base_url = base_url
         self.for_update = for_update
         self.dialect = session.get_bind().dialect.name
+        self.removed = ""  # the name of what was deleted last, which no answer says
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Storage(ScimStorage):
     def _remove_user(self, resource_id: str, expected_version: str | None) -> None:
         row, _ = self._user_row(resource_id)
         _check_version(row, expected_version)
-        external_id = row.external_id
+        external_id, self.removed = row.external_id, row.resource["userName"]
         self.session.execute(delete(Membership).where(Membership.user_id == resource_id))
         self.session.execute(delete(PushedEmail).where(PushedEmail.user_id == resource_id))
         self.session.delete(row)
@@ -265,7 +266,7 @@ class Storage(ScimStorage):
     def _remove_group(self, resource_id: str, expected_version: str | None) -> None:
         row = self.group_row(resource_id)
         _check_version(row, expected_version)
-        people = members.people(self.session, resource_id)
+        people, self.removed = members.people(self.session, resource_id), row.resource["displayName"]
         for column in (Membership.group_id, Membership.subgroup_id):
             self.session.execute(delete(Membership).where(column == resource_id))
         self.session.delete(row)

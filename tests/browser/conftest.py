@@ -10,10 +10,12 @@ from datetime import timedelta
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from sqlalchemy import update
 
 from core import clock
 from core.flows import activation, provisioning
 from core.flows.activation import Activated
+from core.store.provisioning_tables import ProvisioningToken
 from core.store.tables import Role
 from core.testing.identity_provider import IdentityProvider
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
@@ -81,6 +83,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -
         website.sso(aws, provider, subject=PEOPLE[0][0], audience=f"{website.origin}/sso/metadata")
         activation.submit(website.services, website.actor, "custom_saml", {}, "draft")
         push(website, aws)
+        with website.services.database.writing(website.organization.id) as session:
+            last = clock.now() - timedelta(days=40)
+            session.execute(update(ProvisioningToken).values(created_at=last, last_used_at=last))
         yield website
 
 

@@ -195,6 +195,7 @@ SCREENS = {
     "guide": Screen(f"{AWS}/guide"),
     "users": Screen("/users"),
     "users-menu": Screen("/users", open_person, whole=False),
+    "users-it": Screen("/users", role=Role.IT),
     "dialog-suspend": Screen("/users", open_suspend, whole=False),
     "audit": Screen("/audit"),
     "not-found": Screen("/nowhere"),

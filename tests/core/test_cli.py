@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from core import clock
 from core.cli import main
 from core.testing.identity_provider import IdentityProvider
 
@@ -93,6 +97,59 @@ def test_an_admin_gets_a_link_or_a_password_that_is_long_enough(siq: Siq) -> Non
     assert answer(siq(*person, "--link"))["link"].startswith("https://siq.example/signin/link/")
     assert siq(*person, "--password-stdin", stdin="short\n").exit_code == 1
     assert answer(siq(*person, "--password-stdin", stdin="correct horse battery\n"))["role"] == "Admin"
+
+
+def test_a_persons_access_is_ended_given_back_and_removed_by_address(siq: Siq) -> None:
+    answer(siq("organization", "create", "Northwind"))
+    for name in ("maya", "ana"):
+        email = f"{name}@northwind.example"
+        answer(siq("admin", "create", "--organization", "northwind", "--email", email, "--link"))
+
+    def act(verb: str, email: str = "ANA@northwind.example") -> Any:
+        return answer(siq("person", verb, email, "--organization", "northwind"))
+
+    ana = {"organization": "northwind", "email": "ana@northwind.example", "name": "ana"}
+    assert act("suspend") == {**ana, "active": False, "delete_at": None}
+    assert act("reactivate") == {**ana, "active": True, "delete_at": None}
+    removed = act("remove")
+    planned = datetime.fromisoformat(removed["delete_at"]) - clock.now()
+    assert removed["active"] is False
+    assert timedelta(days=29) < planned <= timedelta(days=30)
+    assert act("reactivate")["delete_at"] is None
+
+
+def test_the_operators_act_is_audited_as_the_operators(siq: Siq, tmp_path: Path) -> None:
+    answer(siq("organization", "create", "Northwind"))
+    for name in ("maya", "ana"):
+        siq("admin", "create", "--organization", "northwind", "--email", f"{name}@northwind.example", "--link")
+    answer(siq("person", "suspend", "ana@northwind.example", "--organization", "northwind"))
+    with closing(sqlite3.connect(tmp_path / "var" / "siq.db")) as database:
+        entries = database.execute("SELECT actor, subject FROM audit_log WHERE event = 'user.suspended'").fetchall()
+    assert entries == [("operator", "ana@northwind.example")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["suspend", "nobody@northwind.example"], "Nobody in Northwind has the address nobody@northwind.example."),
+        (["suspend", "maya@northwind.example"], "This is the last Admin. Make somebody else an Admin first."),
+        (["remove", "maya@northwind.example"], "This is the last Admin. Make somebody else an Admin first."),
+        (["reactivate", "maya@northwind.example"], "This person is active."),
+    ],
+)
+def test_an_act_that_is_not_possible_is_one_sentence(siq: Siq, arguments: list[str], sentence: str) -> None:
+    answer(siq("organization", "create", "Northwind"))
+    answer(siq("admin", "create", "--organization", "northwind", "--email", "maya@northwind.example", "--link"))
+    result = siq("person", *arguments, "--organization", "northwind")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {sentence}\n")
+
+
+def test_a_person_of_another_organization_is_not_found(siq: Siq) -> None:
+    for name in ("Northwind", "Contoso"):
+        answer(siq("organization", "create", name))
+    answer(siq("admin", "create", "--organization", "contoso", "--email", "eve@contoso.example", "--link"))
+    result = siq("person", "remove", "eve@contoso.example", "--organization", "northwind")
+    assert "Nobody in Northwind has the address eve@contoso.example." in result.stderr
 
 
 def test_the_list_of_plugins_says_hooks_state_and_what_is_broken(

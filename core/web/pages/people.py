@@ -1,4 +1,4 @@
-"""The lists: users and what an Admin does about one of them, audit log."""
+"""The lists: users and what an Admin or IT does about one of them, audit log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from core.flows import audit, offboarding, people
 from core.flows.actors import Actor
 from core.flows.people import PersonView
 from core.flows.services import Services
-from core.store.tables import Role
 from core.web import guards, questions, view
 from core.web.questions import Question
 
@@ -43,7 +42,7 @@ def users(request: Request) -> Response:
         asked.get("status", "all"),
         view.number(asked.get("page")) or 1,
     )
-    context = {"page": page, "is_admin": actor.role is Role.ADMIN, "done": _DONE.get(asked.get("done", ""))}
+    context = {"page": page, "done": _DONE.get(asked.get("done", ""))}
     return view.render(request, "users.j2", context)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select
@@ -12,7 +14,7 @@ from sqlalchemy import func, select
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.flows import housekeeping, offboarding, organizations, passwords, provisioning
-from core.flows.actors import Actor
+from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
 from core.flows.sessions import current_actor
 from core.store.provisioning_tables import Departure
@@ -163,6 +165,47 @@ def test_who_is_pushed_again_as_inactive_is_not_deleted_either(directory: Direct
         assert offboarding.delete_due(directory.services) == 0
 
 
+def test_who_is_made_an_admin_again_is_not_deleted_on_the_day_of_the_former_plan(
+    directory: Directory, organization: Organization
+) -> None:
+    user = directory.push("ada@example.test", emails=[{"value": "ada@example.test"}])
+    by_removal(directory, user["id"])
+    organizations.create_admin(directory.services, organization, "ada@example.test")
+    assert departure(directory, user["id"]) is None
+    with clock.moved_by(timedelta(days=31)):
+        assert offboarding.delete_due(directory.services) == 0
+    assert exists(directory, user["id"])
+
+
+def test_who_an_administrator_removed_too_is_still_found_when_the_directory_pushes_them_anew(
+    directory: Directory,
+) -> None:
+    user = directory.push("ada@example.test", externalId="g-1")
+    by_delete(directory, user["id"])
+    by_removal(directory, user["id"])
+    assert directory.push("someone", externalId="g-1")["id"] == user["id"]
+
+
+def test_two_admins_cannot_end_each_others_access_at_the_same_moment(
+    directory: Directory, organization: Organization
+) -> None:
+    services, maya = directory.services, directory.admin
+    grace = actor_of(organizations.create_admin(services, organization, "grace@example.test"), organization)
+    together = Barrier(2)
+
+    def suspend(actor: Actor, user_id: str) -> bool:
+        together.wait(timeout=30)
+        try:
+            offboarding.suspend_person(services, actor, user_id)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(suspend, (maya, grace), (grace.user_id, maya.user_id))
+        assert sorted(both) == [False, True]
+
+
 class TestBrake:
     def test_more_than_a_fifth_within_ten_minutes_are_suspended_but_kept(self, directory: Directory) -> None:
         ids = [directory.push(f"user-{number}@example.test")["id"] for number in range(10)]
@@ -201,6 +244,22 @@ class TestBrake:
         ids = [directory.push(f"user-{number}@example.test")["id"] for number in range(3)]
         by_delete(directory, ids[0])
         assert provisioning.provisioning(directory.services, directory.admin, PLUGIN).brake is None
+
+    @pytest.mark.parametrize(("role", "left"), [(Role.ADMIN, 3), (Role.IT, 4)])
+    def test_removing_one_of_them_decides_where_an_admin_does_it(
+        self, directory: Directory, role: Role, left: int
+    ) -> None:
+        ids = [directory.push(f"user-{number}@example.test")["id"] for number in range(8)]
+        for user_id in ids[:4]:
+            by_delete(directory, user_id)
+        somebody = replace(directory.admin, user_id="somebody", role=role)
+        offboarding.remove_person(directory.services, somebody, ids[0])
+        brake = provisioning.provisioning(directory.services, directory.admin, PLUGIN).brake
+        assert brake
+        assert brake.people == left
+        with clock.moved_by(timedelta(days=31)):
+            offboarding.delete_due(directory.services)
+        assert sum(exists(directory, user_id) for user_id in ids[:4]) == left
 
     @pytest.mark.parametrize(("delete_them", "left"), [(True, 0), (False, 4)])
     def test_an_admin_decides(self, directory: Directory, *, delete_them: bool, left: int) -> None:

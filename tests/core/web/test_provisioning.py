@@ -3,14 +3,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from core import clock
+from core.flows import metrics
 from core.flows.activation import Activated
+from core.store.provisioning_tables import ProvisioningRequest, ProvisioningToken
 from core.store.tables import Role
 from core.testing.identity_provider import IdentityProvider
 from tests.website import Website, post, running, text_of, token
@@ -129,6 +134,26 @@ class TestTokens:
         csrf = token(page)
         assert admin.post(PAGE, data={"csrf": csrf}).status_code == 409
 
+    def test_a_token_that_nothing_used_for_30_days_is_said_to_be_one(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        note = "Nothing has used it for 30 days. Revoke it if nothing needs it."
+        assert note not in text_of(admin.get(PAGE))
+
+        def age(**columns: Any) -> None:
+            with site.services.database.writing(site.organization.id) as session:
+                session.execute(update(ProvisioningToken).values(**columns))
+
+        age(created_at=clock.now() - timedelta(days=31))  # never used
+        assert note in text_of(admin.get(PAGE))
+        send(site, aws, secret, "GET", "/Users")
+        assert note not in text_of(admin.get(PAGE))
+        age(last_used_at=clock.now() - timedelta(days=31))
+        assert note in text_of(admin.get(PAGE))
+        age(revoked_at=clock.now() - timedelta(days=1), slot=None)
+        assert note not in text_of(admin.get(PAGE))
+
     def test_revoking_asks_first_and_ends_it_at_once(self, site: Website, aws: Activated, admin: httpx.Client) -> None:
         page, secret = new_token(admin)
         (path,) = REVOKE.findall(page.text)
@@ -156,6 +181,72 @@ class TestRequests:
         assert "<b>Ana" not in page.text
         assert "hunter2" not in page.text
         assert secret not in page.text
+
+    def test_who_is_removed_keeps_the_name_in_the_log_then_and_later(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        ana = push(site, aws, secret, "ana")
+        group(site, aws, secret, "Helpdesk", ana)
+        helpdesk = send(site, aws, secret, "GET", '/Groups?filter=displayName eq "Helpdesk"').json()["Resources"][0]
+        for path in (f"/Users/{ana}", f"/Groups/{helpdesk['id']}"):
+            assert send(site, aws, secret, "DELETE", path).status_code == 204
+            assert send(site, aws, secret, "GET", path).status_code == 404
+        words = text_of(admin.get(PAGE))
+        assert f"Accepted ana DELETE /Users/{ana}" in words
+        assert f"Refused ana GET /Users/{ana}" in words
+        assert f"Accepted Helpdesk DELETE /Groups/{helpdesk['id']}" in words
+        assert f"Accepted ana DELETE /Users/{ana}" in text_of(admin.get(f"{PAGE}?q=ANA"))
+
+    def test_a_change_that_is_refused_names_whom_it_was_about(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        group(site, aws, secret, "Helpdesk", ana := push(site, aws, secret, "ana"))
+        helpdesk = send(site, aws, secret, "GET", "/Groups").json()["Resources"][0]["id"]
+        for path in (f"/Users/{ana}", f"/Groups/{helpdesk}"):
+            assert send(site, aws, secret, "PATCH", path, {"Operations": 7}).status_code == 400
+        words = text_of(admin.get(PAGE))
+        assert f"Refused ana PATCH /Users/{ana}" in words
+        assert f"Refused Helpdesk PATCH /Groups/{helpdesk}" in words
+
+    def test_people_of_nobodys_directory_are_not_named(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        assert send(site, aws, secret, "GET", f"/Users/{site.admin.id}").status_code == 404
+        assert f"Refused One user GET /Users/{site.admin.id}" in text_of(admin.get(PAGE))
+
+    def test_requests_that_were_all_refused_are_no_sync_and_no_failure_of_the_page(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        assert send(site, aws, secret, "POST", "/Users", {}).status_code == 400
+        words = text_of(admin.get(PAGE))
+        assert "Last sync Waiting for the first sync The latest request was refused" in words
+        push(site, aws, secret, "ana")
+        assert "Last sync Just now The latest request was accepted" in text_of(admin.get(PAGE))
+        with site.services.database.writing(site.organization.id) as session:
+            session.execute(update(ProvisioningRequest).values(status=503))
+        words = text_of(admin.get(PAGE))
+        assert "Last sync Not lately The latest request was refused" in words
+        assert "Last sync Not lately" in text_of(admin.get(AWS))
+
+    def test_requests_are_counted_by_plugin_method_and_status(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        def count(plugin: str, method: str, status: str) -> float:
+            labels = {"plugin": plugin, "method": method, "status": status}
+            return metrics.registry.get_sample_value("siq_scim_requests_total", labels) or 0
+
+        _, secret = new_token(admin)
+        before = count("aws_sso", "POST", "201"), count("", "GET", "401")
+        removed = metrics.registry.get_sample_value("siq_access_changes_total", {"event": "user.removed"}) or 0
+        ana = push(site, aws, secret, "ana")
+        assert send(site, aws, "wrong", "GET", "/Users").status_code == 401
+        send(site, aws, secret, "DELETE", f"/Users/{ana}")
+        assert (count("aws_sso", "POST", "201"), count("", "GET", "401")) == (before[0] + 1, before[1] + 1)
+        assert metrics.registry.get_sample_value("siq_access_changes_total", {"event": "user.removed"}) == removed + 1
 
     def test_it_is_searched_by_user_and_paged(self, site: Website, aws: Activated, admin: httpx.Client) -> None:
         _, secret = new_token(admin)
@@ -285,7 +376,7 @@ def test_what_the_brake_holds_is_decided_by_an_admin(
 
 class TestPeople:
     def test_an_admin_suspends_reactivates_and_removes_after_a_question(
-        self, site: Website, viewer: httpx.Client, admin: httpx.Client
+        self, viewer: httpx.Client, admin: httpx.Client
     ) -> None:
         assert viewer.get("/").status_code == 200
         (person,) = set(re.findall(r'href="/users/([0-9a-z]+)/suspend"', admin.get("/users").text))
@@ -302,10 +393,40 @@ class TestPeople:
             assert viewer.get("/").status_code == 303  # the session has ended, and stays ended
         assert post(admin, f"/users/{person}/suspend").status_code == 409
         assert "Viewer Person" in text_of(admin.get("/users?status=suspended"))
+
+    def test_people_of_it_do_the_same_to_everybody_but_admins(self, site: Website, viewer: httpx.Client) -> None:
+        assert viewer.get("/").status_code == 200
         with site.signed_in(Role.IT) as it:
-            assert "/suspend" not in it.get("/users").text
-            assert it.get(f"/users/{person}/reactivate").status_code == 403
-            assert post(it, f"/users/{person}/reactivate", page="/users").status_code == 403
+            page = it.get("/users")
+            assert text_of(page).count("Only an Admin can change this") == 1
+            (person,) = set(re.findall(r'href="/users/([0-9a-z]+)/suspend"', page.text))
+            assert post(it, f"/users/{person}/suspend").status_code == 303
+            assert viewer.get("/").status_code == 303
+            assert post(it, f"/users/{person}/reactivate").status_code == 303
+            for act in ("suspend", "remove", "reactivate"):
+                refused = it.get(f"/users/{site.admin.id}/{act}")
+                assert refused.status_code == 403
+                assert "Only an Admin can change the access of an Admin." in text_of(refused)
+                assert post(it, f"/users/{site.admin.id}/{act}", page="/users").status_code == 403
+
+    def test_a_viewer_changes_nobodys_access(self, site: Website, viewer: httpx.Client) -> None:
+        assert viewer.get(f"/users/{site.admin.id}/suspend").status_code == 403
+        csrf = token(viewer.get("/"))
+        assert viewer.post(f"/users/{site.admin.id}/suspend", data={"csrf": csrf}).status_code == 403
+
+    def test_the_day_of_a_planned_deletion_is_shown_and_that_one_waits_for_an_admin(
+        self, site: Website, aws: Activated, admin: httpx.Client
+    ) -> None:
+        _, secret = new_token(admin)
+        ids = [push(site, aws, secret, name) for name in ("ana", "ben", "cleo")]
+        post(admin, f"/users/{ids[0]}/suspend")
+        assert "Deleted on" not in text_of(admin.get("/users"))
+        post(admin, f"/users/{ids[0]}/remove")
+        words = text_of(admin.get("/users?q=ana"))
+        assert f"Suspended Deleted on {clock.now() + timedelta(days=30):%-d %b %Y}" in words
+        for one in ids[1:]:
+            assert send(site, aws, secret, "DELETE", f"/Users/{one}").status_code == 204
+        assert "Suspended Deletion waits for an Admin" in text_of(admin.get("/users?q=cleo"))
 
     def test_nobody_ends_their_own_access(self, site: Website, admin: httpx.Client) -> None:
         assert f"/users/{site.admin.id}/" not in admin.get("/users").text
