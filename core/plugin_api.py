@@ -69,6 +69,7 @@ __all__ = [
     "PortalRedirectUrl",
     "PostLogoutUrl",
     "Refusal",
+    "RequestBinding",
     "SamlTrust",
     "ScimBaseUrl",
     "ScimToken",
@@ -158,12 +159,22 @@ class Unsolicited(StrEnum):
     REFUSE = "refuse"
 
 
+class RequestBinding(StrEnum):
+    """How our AuthnRequest reaches the provider (SAML Bindings 3.4, 3.5)."""
+
+    REDIRECT = "redirect"
+    """In the query of the sign-in URL."""
+    POST = "post"
+    """In a form that the browser sends there; for providers that take no other way."""
+
+
 @dataclass(frozen=True, slots=True)
 class SamlTrust:
     """Whom a connection believes.
 
     ``issuer`` is the provider's entity ID, compared to the letter. ``sign_in_url`` takes the AuthnRequest by the
-    HTTP-Redirect binding. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
+    ``request_binding``; with ``sign_requests`` it is signed with our key, for which the schema has to declare a
+    ``ServiceProviderCertificate``. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
     them is not used (SAML Metadata 2.4.1.1 leaves it to the relying party).
     """
 
@@ -171,6 +182,8 @@ class SamlTrust:
     sign_in_url: str
     certificates: str
     unsolicited: Unsolicited = Unsolicited.ACCEPT
+    sign_requests: bool = False
+    request_binding: RequestBinding = RequestBinding.REDIRECT
 
 
 @dataclass(frozen=True, slots=True)

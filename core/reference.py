@@ -37,6 +37,7 @@ _VALUES = (
     "Activation",
     "SamlTrust",
     "Unsolicited",
+    "RequestBinding",
     "SetupStep",
     "VerifiedAssertion",
     "NameId",

@@ -16,7 +16,7 @@ from core.flows.prepared import PreparedConnection
 from core.flows.service_keys import certificates_of, keys_of
 from core.flows.services import Services
 from core.forms import FormInvalid, Values
-from core.plugin_api import Site
+from core.plugin_api import SamlTrust, Site
 from core.plugin_host import Plugin
 from core.refusals import CONNECTION_INACTIVE, PLUGIN_FAILED
 from core.saml.signature import Keys
@@ -28,10 +28,13 @@ from core.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What our SAML metadata says of a connection; ``certificates`` are those of our own keys there."""
+    """What our SAML metadata says of a connection; ``certificates`` are those of our own keys there, ``trust`` is what
+    it does now (none while it is not active).
+    """
 
     site: Site
     certificates: tuple[Certificate, ...] = ()
+    trust: SamlTrust | None = None
 
 
 def connection_id(organization_id: str, plugin_id: str) -> str:
@@ -118,8 +121,15 @@ def published(services: Services, connection: str) -> Published:
         form = plugin_of(services, plugin_id).form if plugin_id else None
         if form and form.saml:
             own = certificates_of(services, organization_id, connection) if form.has_own_keys else ()
-            return Published(site_of(services.settings, connection), own)
+            return Published(site_of(services.settings, connection), own, _trust(services, connection))
     raise NotFound("There is no such connection. Check the address.")
+
+
+def _trust(services: Services, connection: str) -> SamlTrust | None:
+    try:
+        return active_connection(services, connection).activation.saml
+    except SignInRefused:
+        return None
 
 
 def _prepare(

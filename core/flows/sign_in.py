@@ -10,6 +10,7 @@ which of two deliveries of one assertion opens the session, in whatever process 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,9 +43,13 @@ HOME = "/"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Where the browser goes, and the secret that binds it to the pending request for ``lifetime``."""
+    """Where the browser goes (where there are ``fields``, by posting them), and the secret that binds it to the pending
+    request for ``lifetime``. ``provider`` is its name for people.
+    """
 
     url: str
+    fields: Mapping[str, str]
+    provider: str
     browser_token: str
     lifetime: timedelta
 
@@ -116,6 +121,8 @@ def begin(services: Services, connection_id: str, next_path: str | None, browser
         issuer=connection.site.audience,
         acs_url=connection.site.acs_url,
         relay_state=relay_state,
+        binding=saml.request_binding,
+        key=connection.own.signing if connection.own and saml.sign_requests else None,
     )
     now = clock.now()
     lifetime = timedelta(minutes=services.settings.login_request_minutes)
@@ -132,7 +139,7 @@ def begin(services: Services, connection_id: str, next_path: str | None, browser
                 expires_at=now + lifetime,
             )
         )
-    return Begun(request.url, browser_token, lifetime)
+    return Begun(request.url, request.fields, connection.title, browser_token, lifetime)
 
 
 def finish(services: Services, connection_id: str, delivery: Delivery) -> SignedIn | Bounced:

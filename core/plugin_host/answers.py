@@ -14,7 +14,7 @@ from core import certificates, refusals
 from core.errors import CertificateRejected, ConfigRejected, SignInRefused
 from core.field_types import web_address
 from core.forms import Form
-from core.plugin_api import Activation, Category, Identity, SamlTrust, SetupStep, Tile, Unsolicited
+from core.plugin_api import Activation, Category, Identity, RequestBinding, SamlTrust, SetupStep, Tile, Unsolicited
 
 MOST_CHARACTERS = 512
 """Of each text of an identity; the columns have no more, and an e-mail address has at most 254."""
@@ -65,6 +65,8 @@ def check_activation(answer: object, form: Form) -> Activation:
                 "it gives a SAML trust, but the schema has no SignInUrl, SigningCertificates and AcsUrl"
             )
         _check_trust(activation.saml)
+        if activation.saml.sign_requests and not form.has_own_keys:
+            raise WrongAnswerError("it signs requests, but the schema has no ServiceProviderCertificate")
     if len(_of_type(activation.steps, tuple, "steps")) > _MOST_STEPS:
         raise WrongAnswerError(f"it gives more than {_MOST_STEPS} steps")
     for step in activation.steps:
@@ -77,6 +79,8 @@ def check_activation(answer: object, form: Form) -> Activation:
 def _check_trust(trust: SamlTrust) -> None:
     _of_type(trust, SamlTrust, "saml")
     _of_type(trust.unsolicited, Unsolicited, "unsolicited")
+    _of_type(trust.sign_requests, bool, "sign_requests")
+    _of_type(trust.request_binding, RequestBinding, "request_binding")
     _text("issuer", trust.issuer, 2048)
     _text("sign-in URL", trust.sign_in_url, 2048)
     _address("sign-in URL", trust.sign_in_url)

@@ -1,6 +1,7 @@
 """SAML 2.0 Web Browser SSO: the relying party's side of the protocol, without web and without database.
 
-requests.py    an AuthnRequest as a URL to send the browser to
+requests.py    an AuthnRequest, as a URL to send the browser to or as a form
+signing.py     a message of ours, signed as XML
 redirect.py    the HTTP-Redirect binding: a message in a query, signed or not
 response.py    the form value that comes back -> VerifiedAssertion, or a refusal with its code
 signature.py   the gate in it: nothing unsigned is behind it

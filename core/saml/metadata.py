@@ -34,14 +34,17 @@ class IdentityProviderMetadata:
     certificates: str
 
 
-def service_provider(audience: str, acs_url: str, own: Sequence[Certificate] = ()) -> bytes:
+def service_provider(
+    audience: str, acs_url: str, own: Sequence[Certificate] = (), *, requests_signed: bool = False
+) -> bytes:
     """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``.
 
     ``own`` are the certificates of our keys: what we sign is signed with the first, soon perhaps with the second.
+    ``requests_signed``: our AuthnRequests are signed.
     """
     descriptor = SPSSODescriptor(
         protocol_support_enumeration=PROTOCOL,
-        authn_requests_signed="false",
+        authn_requests_signed="true" if requests_signed else "false",
         want_assertions_signed="true",
         key_descriptor=[_key(one) for one in own],
         assertion_consumer_service=[

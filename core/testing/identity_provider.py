@@ -7,32 +7,68 @@ whatever it is asked for, weak algorithms and broken messages included, because 
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import Final, TypeAlias
-from urllib.parse import parse_qs
+from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
 from core import clock
+from core.testing.requests import AuthnRequest, parse_authn_request
+from core.testing.signing import (
+    ASSERTION,
+    DIGESTS,
+    DSIG,
+    ENVELOPED,
+    EXCLUSIVE,
+    PROTOCOL,
+    SIGNATURES,
+    Element,
+    PrivateKey,
+    Signer,
+)
 
-Element: TypeAlias = etree._Element  # noqa: SLF001  lxml publishes the class under this name only
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+__all__ = [
+    "ASSERTION",
+    "BEARER",
+    "DIGESTS",
+    "DSIG",
+    "EMAIL",
+    "ENVELOPED",
+    "EXCLUSIVE",
+    "METADATA",
+    "NAME_BASIC",
+    "NAME_UNSPECIFIED",
+    "NAME_URI",
+    "PERSISTENT",
+    "PROTOCOL",
+    "REQUESTER",
+    "REQUEST_DENIED",
+    "RESPONDER",
+    "SIGNATURES",
+    "SUCCESS",
+    "TRANSIENT",
+    "UNSPECIFIED",
+    "AuthnRequest",
+    "Element",
+    "IdentityProvider",
+    "Minted",
+    "Names",
+    "PrivateKey",
+    "Signer",
+    "parse_authn_request",
+    "self_signed",
+    "serialize",
+]
 
-PROTOCOL: Final = "urn:oasis:names:tc:SAML:2.0:protocol"
-ASSERTION: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
 METADATA: Final = "urn:oasis:names:tc:SAML:2.0:metadata"
-DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
-EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
-ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 EMAIL: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
@@ -48,34 +84,12 @@ RESPONDER: Final = "urn:oasis:names:tc:SAML:2.0:status:Responder"
 REQUESTER: Final = "urn:oasis:names:tc:SAML:2.0:status:Requester"
 REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
 
-_MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
-_PSS: Final = "http://www.w3.org/2007/05/xmldsig-more#"
-DIGESTS: Final[Mapping[str, tuple[str, type[hashes.HashAlgorithm]]]] = {
-    "sha1": (f"{DSIG}sha1", hashes.SHA1),
-    "sha256": ("http://www.w3.org/2001/04/xmlenc#sha256", hashes.SHA256),
-    "sha384": (f"{_MORE}sha384", hashes.SHA384),
-    "sha512": ("http://www.w3.org/2001/04/xmlenc#sha512", hashes.SHA512),
-}
-SIGNATURES: Final[Mapping[str, str]] = {
-    "rsa-sha1": f"{DSIG}rsa-sha1",
-    "rsa-sha256": f"{_MORE}rsa-sha256",
-    "rsa-sha384": f"{_MORE}rsa-sha384",
-    "rsa-sha512": f"{_MORE}rsa-sha512",
-    "pss-sha256": f"{_PSS}sha256-rsa-MGF1",
-    "pss-sha384": f"{_PSS}sha384-rsa-MGF1",
-    "pss-sha512": f"{_PSS}sha512-rsa-MGF1",
-    "ecdsa-sha256": f"{_MORE}ecdsa-sha256",
-    "ecdsa-sha384": f"{_MORE}ecdsa-sha384",
-    "ecdsa-sha512": f"{_MORE}ecdsa-sha512",
-}
 _CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
     "p-192": ec.SECP192R1,
     "p-256": ec.SECP256R1,
     "p-384": ec.SECP384R1,
     "p-521": ec.SECP521R1,
 }
-_MOST_REQUEST_BYTES: Final = 64 * 1024
-"""An AuthnRequest inflates to 1 KiB; what inflates to more is not read on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +111,6 @@ class Names:
     protocol: str = "saml2p"
     assertion: str = "saml2"
     signature: str = "ds"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthnRequest:
-    """What a provider reads from a request: its ID, the audience, where to answer, what to send back unchanged, and the
-    Format of its NameIDPolicy (empty where it asks for none).
-    """
-
-    id: str
-    issuer: str
-    acs_url: str
-    relay_state: str
-    name_id_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,30 +299,6 @@ def self_signed(key: PrivateKey, valid_from: datetime, valid_for: timedelta) -> 
     )
 
 
-def parse_authn_request(query: str) -> AuthnRequest:
-    """The request in the query string of an HTTP-Redirect binding (SAML Bindings 3.4.4.1).
-
-    Raises ValueError when there is none, or when it is no AuthnRequest.
-    """
-    fields = parse_qs(query, keep_blank_values=True)
-    try:
-        inflater = zlib.decompressobj(-15)
-        document = inflater.decompress(base64.b64decode(fields["SAMLRequest"][0], validate=True), _MOST_REQUEST_BYTES)
-        root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-    except (KeyError, ValueError, zlib.error, etree.XMLSyntaxError) as error:
-        raise ValueError("The query holds no readable SAMLRequest") from error
-    if root.tag != f"{{{PROTOCOL}}}AuthnRequest":
-        raise ValueError("The SAMLRequest is no AuthnRequest")
-    policy = root.find(f"{{{PROTOCOL}}}NameIDPolicy")
-    return AuthnRequest(
-        id=root.get("ID", ""),
-        issuer=(root.findtext(f"{{{ASSERTION}}}Issuer") or "").strip(),
-        acs_url=root.get("AssertionConsumerServiceURL", ""),
-        relay_state=fields.get("RelayState", [""])[0],
-        name_id_format="" if policy is None else policy.get("Format", ""),
-    )
-
-
 class _Shape:
     """Writes the parts of a response as text, with the prefixes asked for."""
 
@@ -414,73 +391,3 @@ class _Shape:
             inside = "".join(f"<{a}AttributeValue{typed}>{escape(value)}</{a}AttributeValue>" for value in values)
             rows.append(f"{start}{inside}</{a}Attribute>")
         return f"<{a}AttributeStatement>{''.join(rows)}</{a}AttributeStatement>"
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Puts an enveloped signature into an element (XML Signature 1.1; SAML Core 5.4)."""
-
-    provider: IdentityProvider
-    signature: str = ""
-    digest: str = "sha256"
-    inclusive_prefixes: str = ""
-    prefix: str = "ds"
-    key_info: bool = True
-    edit: Callable[[Element], None] | None = None
-
-    def sign(self, element: Element) -> None:
-        """Sign ``element`` by its ID and put the signature after its Issuer, or first where it has none."""
-        signature = etree.fromstring(self._skeleton(element.get("ID", ""), self._digest(element)))
-        has_issuer = len(element) > 0 and element[0].tag == f"{{{ASSERTION}}}Issuer"
-        element.insert(1 if has_issuer else 0, signature)
-        if self.edit:
-            self.edit(signature)
-        signed_info = signature.find(f"{{{DSIG}}}SignedInfo")
-        value = signature.find(f"{{{DSIG}}}SignatureValue")
-        assert signed_info is not None
-        assert value is not None
-        octets = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
-        value.text = base64.b64encode(self._sign(octets)).decode("ascii")
-
-    @property
-    def algorithm(self) -> str:
-        """The key in SIGNATURES of the algorithm that is used."""
-        return self.signature or ("rsa-sha256" if isinstance(self.provider.key, rsa.RSAPrivateKey) else "ecdsa-sha256")
-
-    def _digest(self, element: Element) -> str:
-        prefixes = self.inclusive_prefixes.split() or None
-        octets = etree.tostring(
-            element, method="c14n", exclusive=True, with_comments=False, with_tail=False, inclusive_ns_prefixes=prefixes
-        )
-        digest = hashes.Hash(DIGESTS[self.digest][1]())
-        digest.update(octets)
-        return base64.b64encode(digest.finalize()).decode("ascii")
-
-    def _sign(self, octets: bytes) -> bytes:
-        algorithm = DIGESTS[self.algorithm.rpartition("-")[2]][1]()
-        key = self.provider.key
-        if isinstance(key, rsa.RSAPrivateKey):
-            if self.algorithm.startswith("pss"):
-                return key.sign(octets, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), algorithm)
-            return key.sign(octets, padding.PKCS1v15(), algorithm)
-        r, s = utils.decode_dss_signature(key.sign(octets, ec.ECDSA(algorithm)))
-        size = (key.curve.key_size + 7) // 8
-        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
-
-    def _skeleton(self, reference: str, digest_value: str) -> str:
-        d, xmlns = (f"{self.prefix}:", f"xmlns:{self.prefix}") if self.prefix else ("", "xmlns")
-        inclusive = ""
-        if self.inclusive_prefixes:
-            inclusive = f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{self.inclusive_prefixes}"/>'
-        key_info = ""
-        if self.key_info:
-            certificate = self.provider.certificate_base64
-            key_info = f"<{d}KeyInfo><{d}X509Data><{d}X509Certificate>{certificate}</{d}X509Certificate></{d}X509Data></{d}KeyInfo>"
-        return (
-            f'<{d}Signature {xmlns}="{DSIG}"><{d}SignedInfo><{d}CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
-            f'<{d}SignatureMethod Algorithm="{SIGNATURES[self.algorithm]}"/><{d}Reference URI="#{reference}">'
-            f'<{d}Transforms><{d}Transform Algorithm="{ENVELOPED}"/><{d}Transform Algorithm="{EXCLUSIVE}">{inclusive}'
-            f'</{d}Transform></{d}Transforms><{d}DigestMethod Algorithm="{DIGESTS[self.digest][0]}"/>'
-            f"<{d}DigestValue>{digest_value}</{d}DigestValue></{d}Reference></{d}SignedInfo>"
-            f"<{d}SignatureValue/>{key_info}</{d}Signature>"
-        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -13,14 +15,16 @@ from core.flows import sign_in
 from core.flows.attempts import Delivery, Visitor
 from core.flows.connections import published
 from core.flows.services import Services
+from core.flows.sign_in import Begun
 from core.saml import metadata
-from core.web import cookies
+from core.web import cookies, view
+from core.web.middleware import CONTENT_SECURITY_POLICY
 
 MOST_FORM_BYTES = 512 * 1024  # a response of 256 KiB in base64, form-encoded
 
 
 def login(request: Request) -> Response:
-    """``GET /sso/{connection}/login?next=/path``: begin a sign-in (SAML Bindings 3.4, HTTP-Redirect)."""
+    """``GET /sso/{connection}/login?next=/path``: begin a sign-in (SAML Bindings 3.4 or 3.5, as the connection says)."""
     services: Services = request.app.state.services
     begun = sign_in.begin(
         services,
@@ -28,9 +32,22 @@ def login(request: Request) -> Response:
         request.query_params.get("next"),
         cookies.binding(request),
     )
-    response = RedirectResponse(begun.url, status_code=303)
+    response = _form_to_post(request, begun) if begun.fields else RedirectResponse(begun.url, status_code=303)
     cookies.set_binding(response, begun.browser_token, begun.lifetime, secure=services.settings.secure)
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _form_to_post(request: Request, begun: Begun) -> Response:
+    """A page with the request in a form, which a script sends at once and a person where there is none.
+
+    ``form-action`` holds for where the form goes and for every redirect that follows it (CSP 3, 6.4.2); a provider may
+    send the browser on to hosts of its own that nobody told us of. The page has this one form.
+    """
+    there = urlsplit(begun.url)
+    response = view.render(request, "post.j2", {"begun": begun, "host_there": there.netloc})
+    allowed = "form-action https: http:" if there.scheme == "http" else "form-action https:"  # http: this machine only
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace("form-action 'self'", allowed)
     return response
 
 
@@ -65,7 +82,8 @@ async def acs(request: Request) -> Response:
 def service_provider_metadata(request: Request) -> Response:
     """``GET /sso/{connection}/metadata``: what the provider may import (SAML Metadata 2.4.4)."""
     ours = published(request.app.state.services, request.path_params["connection"])
-    xml = metadata.service_provider(ours.site.audience, ours.site.acs_url, ours.certificates)
+    signed = bool(ours.trust and ours.trust.sign_requests)
+    xml = metadata.service_provider(ours.site.audience, ours.site.acs_url, ours.certificates, requests_signed=signed)
     return Response(xml, media_type="application/samlmetadata+xml")
 
 

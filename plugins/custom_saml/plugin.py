@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 import core.plugin_api as siq
 
-GIVE, GET, RULES, NAMES = (siq.ui(group=key) for key in ("give", "get", "rules", "names"))
+GIVE, GET, KEYS, RULES, NAMES = (siq.ui(group=key) for key in ("give", "get", "keys", "rules", "names"))
 UNSOLICITED = siq.ui(
     group="rules",
     labels={"accept": "Sign the person in", "bounce": "Ask the provider once more", "refuse": "Refuse"},
@@ -15,6 +15,15 @@ UNSOLICITED = siq.ui(
     },
 )
 
+BINDING = siq.ui(
+    group="keys",
+    labels={"redirect": "HTTP-Redirect", "post": "HTTP-POST"},
+    helps={
+        "redirect": "In the address. Nearly every provider takes it.",
+        "post": "In a form, to the sign-in URL for HTTP-POST.",
+    },
+)
+
 
 class Sso(BaseModel):
     """The only tab."""
@@ -22,6 +31,7 @@ class Sso(BaseModel):
     model_config = siq.tab(
         siq.Group("give", "Give these to your identity provider", "Most can read them from the metadata URL.", True),
         siq.Group("get", "Enter what your identity provider gives you", "All three are in its SAML metadata.", True),
+        siq.Group("keys", "Signed requests", "Leave them as they are unless your provider asks for it.", True),
         siq.Group("rules", "Extras", numbered=True),
         siq.Group("names", "Attributes", "One name per line; the first one that has a value counts."),
     )
@@ -34,10 +44,19 @@ class Sso(BaseModel):
     )
     issuer: siq.Issuer = Field(title="Issuer", description="Also called entity ID.", json_schema_extra=GET)
     sign_in_url: siq.SignInUrl = Field(
-        title="Sign-in URL", description="The single sign-on service for HTTP-Redirect.", json_schema_extra=GET
+        title="Sign-in URL", description="Its single sign-on service.", json_schema_extra=GET
     )
     certificate: siq.SigningCertificates = Field(
         title="X.509 Certificate", description="The one that signs responses or assertions.", json_schema_extra=GET
+    )
+    sign_requests: bool = Field(
+        False,
+        title="Sign requests",
+        description="Your identity provider needs the certificate of SiQ for it.",
+        json_schema_extra=KEYS,
+    )
+    request_binding: siq.RequestBinding = Field(
+        siq.RequestBinding.REDIRECT, title="How requests are sent", json_schema_extra=BINDING
     )
     unsolicited: siq.Unsolicited = Field(
         siq.Unsolicited.BOUNCE, title="When a sign-in starts at the provider", json_schema_extra=UNSOLICITED
@@ -95,7 +114,15 @@ def config_schema() -> type[BaseModel]:
 def activate(config: Config) -> siq.Activation:
     """Trust the provider as it was entered."""
     sso = config.sso
-    return siq.Activation(saml=siq.SamlTrust(sso.issuer, sso.sign_in_url, sso.certificate, sso.unsolicited))
+    trust = siq.SamlTrust(
+        issuer=sso.issuer,
+        sign_in_url=sso.sign_in_url,
+        certificates=sso.certificate,
+        unsolicited=sso.unsolicited,
+        sign_requests=sso.sign_requests,
+        request_binding=sso.request_binding,
+    )
+    return siq.Activation(saml=trust)
 
 
 @siq.hookimpl

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from core.flows import activation
 from core.testing.identity_provider import IdentityProvider
 from tests.browser.conftest import Visitors
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
@@ -280,6 +281,43 @@ def test_an_active_integration_is_edited_and_disabled_in_dialogs(
     dialog.get_by_role("button", name="Disable").click()
     page.wait_for_url(f"**{AWS}?done=disabled")
     expect(page.get_by_text("Amazon AWS is disabled")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_request_is_posted_at_once_or_by_a_button(
+    visitors: Visitors, site: Website, provider: IdentityProvider, scripts: bool
+) -> None:
+    activated = activation.set_values(
+        site.services,
+        site.actor,
+        "custom_saml",
+        {
+            "sso.issuer": "https://idp.example.test/",
+            "sso.sign_in_url": "https://idp.example.test/sso",
+            "sso.certificate": provider.certificate_pem,
+            "sso.request_binding": "post",
+            "sso.sign_requests": "true",
+        },
+    )
+    page = visitors.page(role=None, scripts=scripts)
+    arrived: list[str] = []
+
+    def answer(route: Route) -> None:
+        arrived.append(f"{route.request.method} {route.request.post_data}")
+        route.fulfill(content_type="text/html", body="<h1>The provider</h1>")
+
+    page.route("https://idp.example.test/**", answer)
+    page.goto("/signin")
+    page.goto(activated.site.login_url)
+    if not scripts:
+        page.get_by_role("button", name="Continue to idp.example.test").click()
+    expect(page.get_by_role("heading", name="The provider")).to_be_visible()
+    assert len(arrived) == 1
+    assert arrived[0].startswith("POST SAMLRequest=")
+    assert "RelayState=" in arrived[0]
+    if scripts:  # the page that carried the request took no place in the history
+        page.go_back()
+        expect(page).to_have_url(f"{site.origin}/signin")
 
 
 def test_one_attempt_is_open_at_a_time(page: Page, provider: IdentityProvider, site: Website) -> None:

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from core.errors import SignInRefused
 from core.forms import Values
-from core.plugin_api import Unsolicited
+from core.plugin_api import RequestBinding, Unsolicited
 from core.plugin_host import PluginHost
 from core.refusals import EMAIL_MISSING, PERSON_REFUSED
 from tests.plugins.conftest import SITE, TRANSIENT, Assertions
@@ -36,6 +36,16 @@ def test_what_happens_to_a_sign_in_that_starts_at_the_provider_can_be_chosen(hos
     activation = host.activate("custom_saml", configured(host, values), SITE)
     assert activation.saml
     assert activation.saml.unsolicited is Unsolicited.REFUSE
+
+
+def test_requests_are_signed_and_posted_only_where_somebody_says_so(host: PluginHost, values: Values) -> None:
+    usual = host.activate("custom_saml", configured(host, values), SITE).saml
+    assert usual
+    assert (usual.sign_requests, usual.request_binding) == (False, RequestBinding.REDIRECT)
+    values["sso"] |= {"sign_requests": True, "request_binding": "post"}
+    chosen = host.activate("custom_saml", configured(host, values), SITE).saml
+    assert chosen
+    assert (chosen.sign_requests, chosen.request_binding) == (True, RequestBinding.POST)
 
 
 def test_common_attribute_names_are_known_without_any_setting(

@@ -11,7 +11,9 @@ from core.plugin_api import Unsolicited
 from core.testing.attacks.browser import Answer, Browser
 from core.testing.attacks.cases import Case, Good
 from core.testing.identity_provider import EMAIL, AuthnRequest, IdentityProvider, parse_authn_request
+from core.testing.requests import hidden_fields, parse_posted_request
 
+OK = 200
 SEE_OTHER = 303
 
 
@@ -60,6 +62,8 @@ class Site:
         """Start a sign-in in this browser; answers the request that goes to the provider."""
         url = (connection or self.main).login_url + (f"?{urlencode({'next': next_path})}" if next_path else "")
         answer = browser.get(url)
+        if answer.status == OK:  # the connection sends its requests by a form
+            return parse_posted_request(hidden_fields(answer.text))
         if answer.status != SEE_OTHER:
             raise Unplayable(f"the login URL answered {answer.status} {answer.code}")
         return parse_authn_request(urlsplit(answer.location).query)

@@ -211,6 +211,12 @@ def test_a_rejected_configuration_names_its_field(calls: Calls) -> None:
         ("return trust(config, sign_in_url='http://idp.example')", "sign-in URL is no https address"),
         ("return trust(config, certificates='none')", "its certificates cannot be used: This is not a certificate"),
         ("return trust(config, unsolicited='accept')", "unsolicited is a str; it must be Unsolicited"),
+        ("return trust(config, sign_requests='yes')", "sign_requests is a str; it must be bool"),
+        (
+            "return trust(config, sign_requests=True)",
+            "it signs requests, but the schema has no ServiceProviderCertificate",
+        ),
+        ("return trust(config, request_binding='post')", "request_binding is a str; it must be RequestBinding"),
         ("return siq.Activation(steps=['a'])", "steps is a list; it must be tuple"),
         ("return siq.Activation(steps=('a',))", "steps is a str; it must be SetupStep"),
         ("return siq.Activation(steps=(siq.SetupStep('', 'x'),))", "step title is empty"),

@@ -61,6 +61,11 @@ def test_our_metadata_holds_every_key_the_one_that_signs_first() -> None:
     assert texts == [base64.b64encode(one.der).decode() for one in own]
 
 
+def test_our_metadata_says_whether_requests_are_signed() -> None:
+    (role,) = etree.fromstring(metadata.service_provider(AUDIENCE, ACS_URL, requests_signed=True))
+    assert role.get("AuthnRequestsSigned") == "true"
+
+
 def test_our_keys_are_found_by_pysaml2() -> None:
     key = service_keys.create("siq.example.test", "c-1", NOW)
     store = InMemoryMetaData(None, metadata.service_provider(AUDIENCE, ACS_URL, [key.certificate]).decode())

@@ -2,15 +2,36 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from lxml import etree
+from saml2.sigver import CryptoBackendXmlSec1, SignatureError
 
 from core import clock
+from core.certificates import to_pem
+from core.plugin_api import RequestBinding
+from core.saml import redirect, service_keys
 from core.saml.requests import login_request
-from core.testing.identity_provider import ASSERTION, PROTOCOL, Element, parse_authn_request
+from core.saml.service_keys import ServiceKey
+from core.saml.signature import Keys
+from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, parse_authn_request
+from core.testing.requests import parse_posted_request
 from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER
+from tests.core.saml.second_opinion import XMLSEC1, needs_xmlsec1
+
+
+@cache
+def ours() -> ServiceKey:
+    return service_keys.create("siq.example.test", "c-1", clock.now())
+
+
+def own_keys() -> Keys:
+    """What a provider knows of us."""
+    return Keys.of(to_pem([ours().certificate]))
 
 
 def request_in(url: str) -> Element:
@@ -39,9 +60,68 @@ def test_the_request_asks_for_no_name_id_format() -> None:
     ]
 
 
-def test_the_request_is_not_signed() -> None:
+def test_the_request_is_not_signed_without_a_key() -> None:
     query = parse_qs(urlsplit(login_request(ISSUER, AUDIENCE, ACS_URL, "rs").url).query)
     assert set(query) == {"SAMLRequest", "RelayState"}
+
+
+def test_a_request_is_signed_in_the_query_where_there_is_a_key() -> None:
+    made = login_request(ISSUER, AUDIENCE, ACS_URL, "rs", key=ours())
+    assert made.fields == {}
+    received = redirect.read(urlsplit(made.url).query)
+    assert redirect.verify(received, own_keys(), clock.now()) == ours().certificate.fingerprint
+    assert request_in(made.url).find(f".//{{{DSIG}}}Signature") is None
+
+
+# By HTTP-POST
+
+
+def posted(key: ServiceKey | None = None) -> tuple[str, Mapping[str, str]]:
+    made = login_request("https://idp.example.test/sso?x=1", AUDIENCE, ACS_URL, "rs-1", RequestBinding.POST, key)
+    return made.url, made.fields
+
+
+def test_a_request_by_post_is_a_form_for_the_sign_in_url() -> None:
+    url, fields = posted()
+    assert url == "https://idp.example.test/sso?x=1"
+    read = parse_posted_request(fields)
+    assert (read.issuer, read.acs_url, read.relay_state) == (AUDIENCE, ACS_URL, "rs-1")
+    root = etree.fromstring(base64.b64decode(fields["SAMLRequest"]))
+    assert root.get("Destination") == url
+    assert root.find(f".//{{{DSIG}}}Signature") is None
+
+
+def test_a_signed_request_by_post_has_its_signature_after_the_issuer() -> None:
+    _, fields = posted(ours())
+    assert set(fields) == {"SAMLRequest", "RelayState"}
+    root = etree.fromstring(base64.b64decode(fields["SAMLRequest"]))
+    issuer, signature = root
+    assert (issuer.tag, signature.tag) == (f"{{{ASSERTION}}}Issuer", f"{{{DSIG}}}Signature")
+    reference = signature.find(f".//{{{DSIG}}}Reference")
+    assert reference is not None
+    assert reference.get("URI") == f"#{root.get('ID')}"
+    assert signature.findtext(f".//{{{DSIG}}}X509Certificate") == base64.b64encode(ours().certificate.der).decode()
+
+
+@pytest.mark.parametrize("audience", [AUDIENCE, "https://siq.example.test/?a=1&b=<é>"])
+def test_xmlsec1_verifies_a_signed_request(audience: str, tmp_path: Path) -> None:
+    needs_xmlsec1()
+    made = login_request(ISSUER, audience, ACS_URL, "rs", RequestBinding.POST, ours())
+    xml = base64.b64decode(made.fields["SAMLRequest"])
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_text(to_pem([ours().certificate]))
+
+    def verified(octets: bytes) -> bool:
+        backend = CryptoBackendXmlSec1(XMLSEC1)
+        try:
+            return bool(
+                backend.validate_signature(octets, str(certificate), "pem", f"{PROTOCOL}:AuthnRequest", made.id)
+            )
+        except SignatureError:
+            return False
+
+    assert verified(xml)
+    assert not verified(xml.replace(ACS_URL.encode(), b"https://elsewhere.example.test/acs"))
 
 
 def test_an_identity_provider_reads_the_request() -> None:
