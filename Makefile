@@ -41,7 +41,7 @@ fuzz: .venv-fuzz/.ready  ## fuzz what reaches the signature gate, for FUZZ_SECON
 
 .venv-fuzz/.ready: requirements/fuzz.txt
 	@test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
-	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 EXAMPLES ?= 3000
@@ -50,17 +50,17 @@ second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and cha
 
 bench/.venv/.ready: requirements/bench.txt
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
-	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(INSTALLED): requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/run.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(READY): $(INSTALLED) requirements/dev.txt
-	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
@@ -69,6 +69,7 @@ lock:  ## write requirements/*.txt anew (needs uv)
 	$(COMPILE) pyproject.toml --extra build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra build --extra dev -o requirements/dev.txt
 	$(COMPILE) requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --extra build --extra fuzz -c requirements/run.txt -o requirements/fuzz.txt
 
 docs: $(READY)  ## write the generated reference pages and pictures anew
 	@$(BIN)/python -m core.reference docs/reference
