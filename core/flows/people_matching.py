@@ -84,16 +84,18 @@ def _by_address(session: Session, connection: PreparedConnection, identity: Iden
     user = session.scalar(select(User).where(User.email_key == email_key(identity.email)))
     if user is None:
         return None
-    other = session.scalar(
+    linked = session.scalars(
         select(LinkedIdentity.subject).where(
             LinkedIdentity.connection_id == connection.id, LinkedIdentity.user_id == user.id
         )
-    )
-    if other is not None:
+    ).all()
+    if identity.subject in linked:  # a first sign-in at the same time has made the account since the last question
+        return user
+    if linked:
         raise SignInRefused(
             PERSON_AMBIGUOUS,
             f"{user.email} is the account of another subject of {connection.title}",
-            expected=other,
+            expected=linked[0],
             received=identity.subject,
         )
     _link(session, connection, identity, user)

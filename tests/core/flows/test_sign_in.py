@@ -12,9 +12,12 @@ from core.errors import NotFound
 from core.flows import activation, housekeeping, organizations, sign_in
 from core.flows.actors import Actor, actor_of
 from core.flows.attempts import Delivery, Visitor
+from core.flows.connections import active_connection
+from core.flows.people_matching import _by_address
 from core.flows.services import Services
 from core.flows.sessions import current_actor, end_session
 from core.flows.sign_in import SignInFailed
+from core.plugin_api import Identity
 from core.refusals import (
     CONNECTION_INACTIVE,
     ISSUER_MISMATCH,
@@ -140,6 +143,19 @@ def test_two_first_sign_ins_of_one_person_at_once_make_one_account(
     assert [type(result).__name__ for result in results] == ["SignedIn"] * 6
     with services.database.reading(organization.id) as session:
         assert len(session.scalars(select(User).where(User.email_key == "ada@example.test")).all()) == 1
+
+
+def test_an_account_made_by_a_first_sign_in_at_the_same_time_is_no_stranger(
+    services: Services, organization: Organization, browser: Browser
+) -> None:
+    """PostgreSQL shows what others have committed since the statement before: no link yet, but then the account."""
+    browser.deliver(browser.mint())
+    connection = active_connection(services, browser.activated.connection_id)
+    ada = Identity("ada@example.test", "ada@example.test", "ada@example.test")
+    with services.database.writing(organization.id) as session:
+        user = _by_address(session, connection, ada)
+        assert user
+        assert user.email_key == "ada@example.test"
 
 
 # -- once, and in one transaction ----------------------------------------------------------------------------------
