@@ -8,8 +8,9 @@ organization in the first place (by host name, session id, connection id) are in
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ from sqlalchemy.orm import (
 from sqlalchemy.types import TypeDecorator
 
 T = TypeVar("T")
+
+_SWITCHES = 20  # times; one more than those that may open a new file at once is enough
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -132,8 +135,9 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: object) -> None:
         dbapi_connection.isolation_level = None  # we send BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
             dbapi_connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(dbapi_connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -143,6 +147,17 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging, for good. Of two that switch a new file at once SQLite refuses one without
+    waiting ("database is locked"), since each holds what the other needs: that one lets go by asking again.
+    """
+    for _ in range(_SWITCHES):
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from core import clock
 from core.errors import SettingsInvalid
@@ -187,4 +188,27 @@ def test_processes_that_start_together_migrate_once(empty_database_url: str) -> 
         thread.start()
     for thread in threads:
         thread.join()
+    assert failures == []
+
+
+def test_many_that_open_a_new_sqlite_file_at_once_are_not_locked_out(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def open_it(database: Database, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            database.engine.connect().close()
+        except OperationalError as error:
+            failures.append(error)
+
+    for turn in range(60):
+        together = threading.Barrier(8)
+        databases = [Database(f"sqlite:///{tmp_path / f'{turn}.db'}") for _ in range(8)]
+        threads = [threading.Thread(target=open_it, args=(database, together)) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for database in databases:
+            database.close()
     assert failures == []
