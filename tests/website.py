@@ -92,12 +92,16 @@ class Website:
 
 
 @contextmanager
-def running(folder: Path, plugins_dir: Path | None = None, public_url: str = "") -> Iterator[Website]:
-    """SiQ with its data in ``folder``, for the length of the block."""
+def running(
+    folder: Path, plugins_dir: Path | None = None, public_url: str = "", database_url: str = ""
+) -> Iterator[Website]:
+    """SiQ with its data in ``folder``, for the length of the block; on a database of its own unless one is named."""
     made: list[Website] = []
 
     def create(origin: str) -> Starlette:
-        settings = Settings(public_url=public_url or origin, data_dir=folder, plugins_dir=plugins_dir)
+        settings = Settings(
+            public_url=public_url or origin, data_dir=folder, plugins_dir=plugins_dir, database_url=database_url
+        )
         services = starting.start(settings)
         organization = organizations.create_organization(
             services, "northwind", "Northwind Robotics", "it@northwind.example"

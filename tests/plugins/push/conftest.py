@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -64,8 +66,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory]:
 
 
 @pytest.fixture(scope="module")
-def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Website]:
-    with running(tmp_path_factory.mktemp("siq")) as site:
+def website(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Website]:
+    folder = tmp_path_factory.mktemp("siq")
+    with running(folder, database_url=f"sqlite:///{shutil.copy(sqlite_template, folder / 'siq.db')}") as site:
         yield site
 
 
