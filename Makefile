@@ -28,7 +28,7 @@ check: $(READY)  ## style, types and the one-way imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench/.venv/.ready  ## measure SAML verification against python3-saml and pysaml2 (needs xmlsec1)
+bench: bench/.venv/.ready bench/node/node_modules/.ready  ## measure SAML verification against six other libraries (needs xmlsec1 and Node.js)
 	@bench/.venv/bin/python -m bench.saml
 
 attack: $(READY)  ## every attack against both built-in plugins over HTTP, and 200 races of two processes
@@ -51,6 +51,10 @@ second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and cha
 bench/.venv/.ready: requirements/bench.txt
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
 	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+bench/node/node_modules/.ready: bench/node/package.json
+	@bench/node/setup.sh
 	@touch $@
 
 $(INSTALLED): requirements/run.txt pyproject.toml

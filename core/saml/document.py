@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from typing import Final, TypeAlias, cast
 
@@ -99,7 +99,7 @@ def parse(document: bytes) -> Element:
 
 def octets(text: str) -> bytes:
     """The bytes of a base64 text (RFC 4648), strict but for white space. Raises ValueError."""
-    return base64.b64decode("".join(text.split()), validate=True)
+    return binascii.a2b_base64("".join(text.split()), strict_mode=True)
 
 
 def _utf8(document: bytes) -> bytes:
