@@ -174,7 +174,8 @@ class SamlTrust:
 
     ``issuer`` is the provider's entity ID, compared to the letter. ``sign_in_url`` takes the AuthnRequest by the
     ``request_binding``; with ``sign_requests`` it is signed with our key, for which the schema has to declare a
-    ``ServiceProviderCertificate``. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
+    ``ServiceProviderCertificate``. With that, encrypted assertions are read, too: by AES-GCM, and with ``allow_cbc`` by
+    AES-CBC in a signed Response. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
     them is not used (SAML Metadata 2.4.1.1 leaves it to the relying party).
     """
 
@@ -184,6 +185,7 @@ class SamlTrust:
     unsolicited: Unsolicited = Unsolicited.ACCEPT
     sign_requests: bool = False
     request_binding: RequestBinding = RequestBinding.REDIRECT
+    allow_cbc: bool = False
 
 
 @dataclass(frozen=True, slots=True)

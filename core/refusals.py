@@ -52,7 +52,7 @@ RESPONSE_SHAPE = Refusal(
     "response_shape",
     "One response, one assertion",
     _NOT_ACCEPTED,
-    "The response must hold exactly one assertion, not encrypted. Turn assertion encryption off in {provider}.",
+    "The response must hold exactly one assertion. What {provider} encrypts must be the whole assertion: not the NameID, not single attributes.",
 )
 AUDIENCE_MISMATCH = Refusal(
     "SSO-104",
@@ -199,6 +199,35 @@ SUBJECT_MISSING = Refusal(
     "Subject",
     _NOT_ACCEPTED,
     "The assertion names nobody (NameID). In {provider}, map the subject to a value that every person has.",
+)
+
+ENCRYPTION_UNEXPECTED = Refusal(
+    "SSO-124",
+    "encryption_unexpected",
+    "Encryption",
+    _NOT_ACCEPTED,
+    "The assertion is encrypted, and this connection has no key to read it. Turn assertion encryption off in {provider}.",
+)
+KEY_TRANSPORT_REFUSED = Refusal(
+    "SSO-125",
+    "key_transport_refused",
+    "Encryption",
+    _NOT_ACCEPTED,
+    "The key of the assertion is encrypted with RSA PKCS #1 v1.5, which can be broken. In {provider}, choose RSA-OAEP.",
+)
+ENCRYPTION_PROFILE = Refusal(
+    "SSO-126",
+    "encryption_profile",
+    "Encryption",
+    _NOT_ACCEPTED,
+    "The assertion is not encrypted in a way that this connection takes. In {provider}, choose AES-GCM and RSA-OAEP. AES-CBC is taken only where it is allowed here, and only in a signed response.",
+)
+UNDECRYPTABLE = Refusal(
+    "SSO-127",
+    "undecryptable",
+    "Encryption",
+    _NOT_ACCEPTED,
+    "No key of this connection reads the assertion. Give {provider} the certificate of SiQ that the integration shows.",
 )
 
 PERSON_REFUSED = Refusal(

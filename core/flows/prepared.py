@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from core.plugin_api import Activation, SamlTrust, Site
+from core.saml.encryption import Decryption
 from core.saml.service_keys import ServiceKeys
 from core.saml.signature import Keys
 
@@ -37,6 +38,11 @@ class PreparedConnection:
         assert self.activation.saml
         assert self.keys
         return self.activation.saml, self.keys
+
+    @property
+    def decryption(self) -> Decryption | None:
+        """How it reads what is encrypted; none without keys of our own."""
+        return Decryption(self.own, self.trust[0].allow_cbc) if self.own else None
 
 
 class PreparedConnections:

@@ -175,6 +175,7 @@ def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
             skew=timedelta(seconds=services.settings.clock_skew_seconds),
         ),
         clock.now(),
+        connection.decryption,
     )
     observed.assertion, observed.who = assertion, assertion.name_id.value
     if assertion.in_response_to is None:

@@ -80,6 +80,7 @@ def _check_trust(trust: SamlTrust) -> None:
     _of_type(trust, SamlTrust, "saml")
     _of_type(trust.unsolicited, Unsolicited, "unsolicited")
     _of_type(trust.sign_requests, bool, "sign_requests")
+    _of_type(trust.allow_cbc, bool, "allow_cbc")
     _of_type(trust.request_binding, RequestBinding, "request_binding")
     _text("issuer", trust.issuer, 2048)
     _text("sign-in URL", trust.sign_in_url, 2048)

@@ -4,6 +4,8 @@ requests.py    an AuthnRequest, as a URL to send the browser to or as a form
 signing.py     a message of ours, signed as XML
 redirect.py    the HTTP-Redirect binding: a message in a query, signed or not
 response.py    the form value that comes back -> VerifiedAssertion, or a refusal with its code
+received.py    its first half: what came -> signed bytes
+encryption.py  an encrypted assertion -> the bytes in it
 signature.py   the gate in it: nothing unsigned is behind it
 document.py    XML from outside, bounded
 service_keys.py  our own keys at a connection

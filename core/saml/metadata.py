@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.md import NAMESPACE as METADATA
-from saml2.md import AssertionConsumerService, EntityDescriptor, KeyDescriptor, SPSSODescriptor
+from saml2.md import AssertionConsumerService, EncryptionMethod, EntityDescriptor, KeyDescriptor, SPSSODescriptor
 from saml2.samlp import NAMESPACE as PROTOCOL
 from saml2.xmldsig import NAMESPACE as DSIG
 from saml2.xmldsig import KeyInfo, X509Certificate, X509Data
@@ -20,6 +20,7 @@ from core.certificates import Certificate
 from core.errors import CertificateRejected, MetadataRejected
 from core.saml import document
 from core.saml.document import DocumentRefused, Element
+from core.saml.encryption import algorithms_taken
 
 _M: Final = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -35,18 +36,26 @@ class IdentityProviderMetadata:
 
 
 def service_provider(
-    audience: str, acs_url: str, own: Sequence[Certificate] = (), *, requests_signed: bool = False
+    audience: str,
+    acs_url: str,
+    own: Sequence[Certificate] = (),
+    *,
+    requests_signed: bool = False,
+    allow_cbc: bool = False,
 ) -> bytes:
     """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``.
 
-    ``own`` are the certificates of our keys: what we sign is signed with the first, soon perhaps with the second.
-    ``requests_signed``: our AuthnRequests are signed.
+    ``own`` are the certificates of our keys: what we sign is signed with the first, and the provider may encrypt for
+    any, with AES-CBC where ``allow_cbc``. ``requests_signed``: our AuthnRequests are signed.
     """
     descriptor = SPSSODescriptor(
         protocol_support_enumeration=PROTOCOL,
         authn_requests_signed="true" if requests_signed else "false",
         want_assertions_signed="true",
-        key_descriptor=[_key(one) for one in own],
+        key_descriptor=[
+            *(_key(one, "signing") for one in own),
+            *(_key(one, "encryption", algorithms_taken(allow_cbc=allow_cbc)) for one in own),
+        ],
         assertion_consumer_service=[
             AssertionConsumerService(binding=BINDING_HTTP_POST, location=acs_url, index="0", is_default="true")
         ],
@@ -57,10 +66,14 @@ def service_provider(
     return xml
 
 
-def _key(certificate: Certificate) -> KeyDescriptor:
-    """One key (SAML Metadata 2.4.1.1)."""
+def _key(certificate: Certificate, use: str, algorithms: Sequence[str] = ()) -> KeyDescriptor:
+    """One key, with the algorithms that may be used to encrypt for it (SAML Metadata 2.4.1.1)."""
     encoded = X509Certificate(text=base64.b64encode(certificate.der).decode("ascii"))
-    return KeyDescriptor(use="signing", key_info=KeyInfo(x509_data=[X509Data(x509_certificate=[encoded])]))
+    return KeyDescriptor(
+        use=use,
+        key_info=KeyInfo(x509_data=[X509Data(x509_certificate=[encoded])]),
+        encryption_method=[EncryptionMethod(algorithm=algorithm) for algorithm in algorithms],
+    )
 
 
 def identity_provider(xml: bytes) -> IdentityProviderMetadata:

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from lxml import etree
 
 from core import clock
+from core.testing.encryption import Encryptor
 from core.testing.requests import AuthnRequest, parse_authn_request
 from core.testing.signing import (
     ASSERTION,
@@ -219,6 +220,7 @@ class IdentityProvider:
         digest: str = "sha256",
         inclusive_prefixes: str = "",
         key_info: bool = True,
+        encrypt: Encryptor | None = None,
         edit: Callable[[Element], None] | None = None,
         edit_signature: Callable[[Element], None] | None = None,
     ) -> Minted:
@@ -228,8 +230,9 @@ class IdentityProvider:
         only the subject is mapped. ``destination``, ``recipient``, ``issuer`` and ``response_issuer`` are the right
         ones when empty and absent when None. ``status`` holds the StatusCode and those nested in it; without Success
         there is no assertion. ``sign`` names what is signed. ``signature`` is a key of SIGNATURES (by default SHA-256 with
-        the provider's own kind of key), ``digest`` one of DIGESTS. ``edit`` changes the Response before it is signed,
-        ``edit_signature`` each ds:Signature after its digest and before its value is computed.
+        the provider's own kind of key), ``digest`` one of DIGESTS. ``encrypt`` acts between the two signatures.
+        ``edit`` changes the Response before it is signed, ``edit_signature`` each ds:Signature after its digest and before
+        its value is computed.
         """
         shape = _Shape(names, now or clock.now(), milliseconds)
         issuer = issuer or self.entity_id
@@ -267,6 +270,9 @@ class IdentityProvider:
         if "assertion" in sign:
             for element in root.findall(f"{{{ASSERTION}}}Assertion"):
                 signer.sign(element)
+        if encrypt:
+            for element in root.findall(f"{{{ASSERTION}}}Assertion"):
+                encrypt.encrypt(element)
         if "response" in sign:
             signer.sign(root)
         return Minted(serialize(root))

@@ -82,8 +82,13 @@ async def acs(request: Request) -> Response:
 def service_provider_metadata(request: Request) -> Response:
     """``GET /sso/{connection}/metadata``: what the provider may import (SAML Metadata 2.4.4)."""
     ours = published(request.app.state.services, request.path_params["connection"])
-    signed = bool(ours.trust and ours.trust.sign_requests)
-    xml = metadata.service_provider(ours.site.audience, ours.site.acs_url, ours.certificates, requests_signed=signed)
+    xml = metadata.service_provider(
+        ours.site.audience,
+        ours.site.acs_url,
+        ours.certificates,
+        requests_signed=bool(ours.trust and ours.trust.sign_requests),
+        allow_cbc=bool(ours.trust and ours.trust.allow_cbc),
+    )
     return Response(xml, media_type="application/samlmetadata+xml")
 
 

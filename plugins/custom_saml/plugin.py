@@ -31,7 +31,9 @@ class Sso(BaseModel):
     model_config = siq.tab(
         siq.Group("give", "Give these to your identity provider", "Most can read them from the metadata URL.", True),
         siq.Group("get", "Enter what your identity provider gives you", "All three are in its SAML metadata.", True),
-        siq.Group("keys", "Signed requests", "Leave them as they are unless your provider asks for it.", True),
+        siq.Group(
+            "keys", "Signed requests and encryption", "Leave them as they are unless your provider asks for it.", True
+        ),
         siq.Group("rules", "Extras", numbered=True),
         siq.Group("names", "Attributes", "One name per line; the first one that has a value counts."),
     )
@@ -40,7 +42,9 @@ class Sso(BaseModel):
     login_url: siq.LoginUrl = Field(title="Login URL", description="Also called start URL.", json_schema_extra=GIVE)
     metadata_url: siq.MetadataUrl = Field(title="Metadata URL", json_schema_extra=GIVE)
     our_certificate: siq.ServiceProviderCertificate = Field(
-        title="Certificate of SiQ", description="For a provider that checks who asks.", json_schema_extra=GIVE
+        title="Certificate of SiQ",
+        description="For a provider that checks signed requests or encrypts assertions.",
+        json_schema_extra=GIVE,
     )
     issuer: siq.Issuer = Field(title="Issuer", description="Also called entity ID.", json_schema_extra=GET)
     sign_in_url: siq.SignInUrl = Field(
@@ -57,6 +61,12 @@ class Sso(BaseModel):
     )
     request_binding: siq.RequestBinding = Field(
         siq.RequestBinding.REDIRECT, title="How requests are sent", json_schema_extra=BINDING
+    )
+    allow_cbc: bool = Field(
+        False,
+        title="Accept AES-CBC",
+        description="For a provider that cannot encrypt with AES-GCM. It has to sign the whole response then.",
+        json_schema_extra=KEYS,
     )
     unsolicited: siq.Unsolicited = Field(
         siq.Unsolicited.BOUNCE, title="When a sign-in starts at the provider", json_schema_extra=UNSOLICITED
@@ -121,6 +131,7 @@ def activate(config: Config) -> siq.Activation:
         unsolicited=sso.unsolicited,
         sign_requests=sso.sign_requests,
         request_binding=sso.request_binding,
+        allow_cbc=sso.allow_cbc,
     )
     return siq.Activation(saml=trust)
 

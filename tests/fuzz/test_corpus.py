@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from core.testing.attacks import ALL
-from tests.fuzz.gate import CORPUS, MOST_BYTES, SIGNED, check
+from tests.fuzz.gate import CORPUS, MOST_BYTES, SIGNED, check, encrypted
 from tests.fuzz.mutation import mutated
 
 FILES = sorted(CORPUS.glob("*.xml"))
@@ -19,6 +19,29 @@ def test_a_file_of_the_corpus_is_answered_as_its_case_says(file: Path) -> None:
     answer = check(file.read_bytes())
     case = ALL[file.stem]
     assert answer in (SIGNED if case.control else case.must.codes)
+
+
+def test_what_the_corpus_signed_is_read_encrypted_and_mutations_of_it_let_nobody_else_in() -> None:
+    signed = (CORPUS / "only_the_assertion_signed.xml").read_bytes()
+    assert check(encrypted(signed)) in SIGNED
+    assert check(encrypted(signed, "aes128-cbc")) == "SSO-126"
+    answers = []
+    for seed in range(600):
+        made = mutated(signed, MOST_BYTES, seed)
+        if made is not None and well_formed(made):
+            answers.append(check(encrypted(made)))
+        outside = mutated(encrypted(signed), MOST_BYTES, seed)
+        if outside is not None:
+            answers.append(check(outside))
+    assert len(set(answers)) > 5, "the mutations reach too little"
+
+
+def well_formed(document: bytes) -> bool:
+    try:
+        etree.fromstring(document)
+    except etree.XMLSyntaxError:
+        return False
+    return True
 
 
 def test_the_corpus_is_small() -> None:

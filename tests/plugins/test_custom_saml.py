@@ -41,11 +41,11 @@ def test_what_happens_to_a_sign_in_that_starts_at_the_provider_can_be_chosen(hos
 def test_requests_are_signed_and_posted_only_where_somebody_says_so(host: PluginHost, values: Values) -> None:
     usual = host.activate("custom_saml", configured(host, values), SITE).saml
     assert usual
-    assert (usual.sign_requests, usual.request_binding) == (False, RequestBinding.REDIRECT)
-    values["sso"] |= {"sign_requests": True, "request_binding": "post"}
+    assert (usual.sign_requests, usual.request_binding, usual.allow_cbc) == (False, RequestBinding.REDIRECT, False)
+    values["sso"] |= {"sign_requests": True, "request_binding": "post", "allow_cbc": True}
     chosen = host.activate("custom_saml", configured(host, values), SITE).saml
     assert chosen
-    assert (chosen.sign_requests, chosen.request_binding) == (True, RequestBinding.POST)
+    assert (chosen.sign_requests, chosen.request_binding, chosen.allow_cbc) == (True, RequestBinding.POST, True)
 
 
 def test_common_attribute_names_are_known_without_any_setting(

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cryptography import x509
 from lxml import etree
 
 from core.refusals import Refusal
+from core.testing.encryption import Encryptor
 from core.testing.identity_provider import EMAIL, Element, IdentityProvider, Minted
 
 if TYPE_CHECKING:  # a site is made of cases' parts; only its name is needed here
@@ -28,7 +30,8 @@ class Good:
 
     ``provider`` holds the key that the connection trusts. ``stranger`` is an attacker's provider with the same entity
     ID, the same names in its certificate, and a key that nobody was told of. ``in_response_to`` is the request that
-    waits in the browser, none where none does.
+    waits in the browser, none where none does. ``own`` are the certificates in our metadata, the one that signs first, none
+    where the connection reads nothing encrypted; ``allow_cbc`` says whether it takes AES-CBC.
     """
 
     provider: IdentityProvider
@@ -40,6 +43,13 @@ class Good:
     subject: str = "ada@example.test"
     name_id_format: str = EMAIL
     attributes: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"email": ["ada@example.test"]})
+    own: tuple[x509.Certificate, ...] = ()
+    allow_cbc: bool = False
+
+    def encryptor(self, content: str = "aes256-gcm", *, old: bool = False, **how: Any) -> Encryptor:
+        """Encrypts for the connection (for its ``old`` key, if it has one); for somebody else where it has no keys."""
+        known = self.own or (self.stranger.certificate,)
+        return Encryptor(known[-1 if old else 0], content, **how)
 
     def response(self, *, by: IdentityProvider | None = None, **changes: Any) -> Minted:
         """A good response but for the changes, which are arguments of :meth:`IdentityProvider.response`."""
@@ -104,9 +114,33 @@ Play: TypeAlias = "Callable[[Site], Sequence[Answer]]"
 """Plays a sequence of requests against a running server; every answer that comes back is judged."""
 
 
+Applies: TypeAlias = "Callable[[Good], bool]"
+"""Says whether a case is one at this connection."""
+
+
+def always(_good: Good) -> bool:
+    """At every connection."""
+    return True
+
+
+def with_keys(good: Good) -> bool:
+    """Where the connection reads encrypted assertions."""
+    return bool(good.own)
+
+
+def with_cbc(good: Good) -> bool:
+    """Where it takes AES-CBC, too."""
+    return bool(good.own) and good.allow_cbc
+
+
+def without_cbc(good: Good) -> bool:
+    """Where it does not."""
+    return not with_cbc(good)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An attack or a control. Exactly one of ``message`` and ``play`` is there."""
+    """An attack or a control. Exactly one of ``message`` and ``play`` is there. ``applies`` says at which connections."""
 
     name: str
     family: Family
@@ -114,6 +148,7 @@ class Case:
     must: Must
     reference: str
     control: bool = False
+    applies: Applies = always
     message: Message | None = None
     play: Play | None = None
 
@@ -132,11 +167,11 @@ class Family:
     what: str
     reference: str = ""
 
-    def message(self, must: Must, reference: str = "") -> Callable[[Message], Message]:
+    def message(self, must: Must, reference: str = "", *, applies: Applies = always) -> Callable[[Message], Message]:
         """Register a function that makes one message, delivered by a browser in which the right request waits."""
 
         def register(function: Message) -> Message:
-            _add(function, self, must, reference, message=function)
+            _add(function, self, must, reference, message=function, applies=applies)
             return function
 
         return register
@@ -154,6 +189,15 @@ class Family:
         """Register a function that makes a message which must be accepted."""
         _add(function, self, signed_in(), "", message=function, control=True)
         return function
+
+    def control_where(self, applies: Applies) -> Callable[[Message], Message]:
+        """Register the same for some connections only."""
+
+        def register(function: Message) -> Message:
+            _add(function, self, signed_in(), "", message=function, control=True, applies=applies)
+            return function
+
+        return register
 
     @property
     def cases(self) -> list[Case]:

@@ -53,7 +53,7 @@ def attack(  # noqa: PLR0917  click hands every option over
     wanted = [case for case in ALL.values() if only.lower() in f"{case.name} {case.family.title}".lower()]
     outcomes: list[Outcome] = []
     with serving(target) as site:
-        for outcome in run(site, wanted, slowest):
+        for outcome in run(site, site.applicable(wanted), slowest):
             outcomes.append(outcome)
             if outcome.problem:
                 click.echo(f"{outcome.case.name}: {outcome.problem} (must be: {outcome.case.must.words})")

@@ -17,10 +17,11 @@ from pathlib import Path
 from threading import Thread
 
 import structlog
+from cryptography import x509
 
 from core.errors import Conflict
 from core.field_types import Kind
-from core.flows import activation, organizations, services
+from core.flows import activation, key_rotation, organizations, services
 from core.flows.actors import Actor
 from core.flows.connections import plugin_of
 from core.flows.services import Services
@@ -146,7 +147,25 @@ def _connect(host: Services, target: Target, slug: str, provider: IdentityProvid
     if saml is None:
         raise Conflict(f"{target.plugin_id} signs nobody in as it was set: its activation names no SAML provider.")
     expected = replace(provider, entity_id=saml.issuer, sign_in_url=saml.sign_in_url)
-    return Connection(done.site.acs_url, done.site.audience, done.site.login_url, expected, saml.unsolicited)
+    return Connection(
+        done.site.acs_url,
+        done.site.audience,
+        done.site.login_url,
+        expected,
+        saml.unsolicited,
+        _exchanging(host, operator, target),
+        saml.allow_cbc,
+    )
+
+
+def _exchanging(host: Services, operator: Actor, target: Target) -> tuple[x509.Certificate, ...]:
+    """The certificates of our keys there, in the middle of an exchange: the new one signs, the old one still reads."""
+    if not plugin_of(host, target.plugin_id).form.has_own_keys:
+        return ()
+    new = key_rotation.add_key(host, operator, target.plugin_id)
+    key_rotation.use_key(host, operator, target.plugin_id, new.id)
+    keys = key_rotation.keys(host, operator, target.plugin_id)
+    return tuple(x509.load_der_x509_certificate(key.certificate.der) for key in keys)
 
 
 def _values(host: Services, target: Target, provider: IdentityProvider) -> dict[str, str | bytes]:

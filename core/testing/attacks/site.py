@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
+
+from cryptography import x509
 
 from core import clock
 from core.plugin_api import Unsolicited
@@ -23,13 +25,15 @@ class Unplayable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection of the server, and the provider that it trusts."""
+    """A connection of the server, and the provider that it trusts. ``own`` are the certificates of its keys."""
 
     acs_url: str
     audience: str
     login_url: str
     provider: IdentityProvider
     unsolicited: Unsolicited = Unsolicited.ACCEPT
+    own: tuple[x509.Certificate, ...] = ()
+    allow_cbc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,14 @@ class Site:
             subject=self.person.subject,
             name_id_format=self.person.name_id_format,
             attributes=self.person.attributes,
+            own=at.own,
+            allow_cbc=at.allow_cbc,
         )
+
+    def applicable(self, cases: Iterable[Case]) -> list[Case]:
+        """Those that are cases at the connection under attack."""
+        good = self.good()
+        return [case for case in cases if case.applies(good)]
 
     def deliver(
         self, browser: Browser, form_value: str, relay_state: str | None = None, connection: Connection | None = None

@@ -216,6 +216,7 @@ def test_a_rejected_configuration_names_its_field(calls: Calls) -> None:
             "return trust(config, sign_requests=True)",
             "it signs requests, but the schema has no ServiceProviderCertificate",
         ),
+        ("return trust(config, allow_cbc=1)", "allow_cbc is a int; it must be bool"),
         ("return trust(config, request_binding='post')", "request_binding is a str; it must be RequestBinding"),
         ("return siq.Activation(steps=['a'])", "steps is a list; it must be tuple"),
         ("return siq.Activation(steps=('a',))", "steps is a str; it must be SetupStep"),

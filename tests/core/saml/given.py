@@ -16,7 +16,7 @@ from lxml import etree
 from core.errors import SignInRefused
 from core.plugin_api import VerifiedAssertion
 from core.refusals import Refusal
-from core.saml.response import Expected, read
+from core.saml.response import Decryption, Expected, read
 from core.saml.signature import Keys
 from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, IdentityProvider, Minted, serialize
 
@@ -59,9 +59,14 @@ def minted(by: IdentityProvider | None = None, **changes: Any) -> Minted:
 
 
 def accept(
-    response: Minted | bytes | str, expected: Expected = EXPECTED, *, pinned: Keys | None = None, now: datetime = NOW
+    response: Minted | bytes | str,
+    expected: Expected = EXPECTED,
+    *,
+    pinned: Keys | None = None,
+    now: datetime = NOW,
+    decryption: Decryption | None = None,
 ) -> VerifiedAssertion:
-    return read(form_value(response), pinned or keys(), expected, now)
+    return read(form_value(response), pinned or keys(), expected, now, decryption)
 
 
 def refused(
@@ -71,10 +76,11 @@ def refused(
     *,
     pinned: Keys | None = None,
     now: datetime = NOW,
+    decryption: Decryption | None = None,
 ) -> SignInRefused:
     """Assert that the response is refused for exactly this reason."""
     with pytest.raises(SignInRefused) as caught:
-        read(form_value(response), pinned or keys(), expected, now)
+        read(form_value(response), pinned or keys(), expected, now, decryption)
     assert str(caught.value).startswith(f"{because.code} "), str(caught.value)
     return caught.value
 

@@ -7,17 +7,21 @@ clock.
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from saml2 import BINDING_HTTP_POST
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
 
+from core.certificates import to_pem
 from core.plugin_api import VerifiedAssertion
+from core.saml.service_keys import ServiceKey, ServiceKeys
 from core.testing.identity_provider import IdentityProvider
 
 XMLSEC1 = "/usr/bin/xmlsec1"
@@ -41,7 +45,9 @@ class Reading:
 class SecondOpinion:
     """One service provider in the words of pysaml2."""
 
-    def __init__(self, provider: IdentityProvider, audience: str, acs_url: str) -> None:
+    def __init__(self, provider: IdentityProvider, audience: str, acs_url: str, own: ServiceKeys | None = None) -> None:
+        """``own`` are the keys with which it reads what is encrypted."""
+        self._folder = tempfile.TemporaryDirectory(prefix="siq-second-opinion-")  # it takes keys as files only
         logging.getLogger("saml2").setLevel(logging.CRITICAL)  # it logs each response that it refuses
         self._client = Saml2Client(
             config=SPConfig().load(
@@ -49,6 +55,7 @@ class SecondOpinion:
                     "entityid": audience,
                     "xmlsec_binary": XMLSEC1,
                     "accepted_time_diff": 60,
+                    "encryption_keypairs": [self._files(key) for key in own.all] if own else [],
                     "metadata": {"inline": [provider.metadata().decode()]},
                     "service": {
                         "sp": {
@@ -63,6 +70,13 @@ class SecondOpinion:
                 }
             )
         )
+
+    def _files(self, key: ServiceKey) -> dict[str, str]:
+        name = Path(self._folder.name) / key.certificate.fingerprint.replace(":", "")
+        pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        name.with_suffix(".key").write_bytes(pem)
+        name.with_suffix(".pem").write_text(to_pem([key.certificate]))
+        return {"key_file": str(name.with_suffix(".key")), "cert_file": str(name.with_suffix(".pem"))}
 
     def of(self, form_value: str, request_id: str) -> Reading | str:
         """What it reads, or why it refuses."""

@@ -9,6 +9,7 @@ from saml2.mdstore import InMemoryMetaData
 from core import certificates
 from core.errors import MetadataRejected
 from core.saml import metadata, service_keys
+from core.testing.encryption import TRANSPORTS
 from core.testing.identity_provider import DSIG, EMAIL, METADATA, IdentityProvider
 from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER, NOW, provider
 
@@ -56,9 +57,20 @@ def test_our_metadata_holds_every_key_the_one_that_signs_first() -> None:
     (role,) = etree.fromstring(metadata.service_provider(AUDIENCE, ACS_URL, own))
     *keys, acs = role
     assert acs.get("Location") == ACS_URL
-    assert [key.get("use") for key in keys] == ["signing", "signing"]
+    assert [key.get("use") for key in keys] == ["signing", "signing", "encryption", "encryption"]
     texts = [key.findtext(f".//{{{DSIG}}}X509Certificate") for key in keys]
-    assert texts == [base64.b64encode(one.der).decode() for one in own]
+    assert texts == 2 * [base64.b64encode(one.der).decode() for one in own]
+
+
+@pytest.mark.parametrize("allow_cbc", [False, True])
+def test_our_metadata_asks_for_algorithms_that_are_taken(allow_cbc: bool) -> None:
+    own = [service_keys.create("siq.example.test", "c-1", NOW).certificate]
+    root = etree.fromstring(metadata.service_provider(AUDIENCE, ACS_URL, own, allow_cbc=allow_cbc))
+    asked = [method.get("Algorithm", "") for method in root.iter(f"{{{METADATA}}}EncryptionMethod")]
+    assert asked[0].endswith("#aes256-gcm")
+    assert asked[-2:] == [TRANSPORTS["rsa-oaep"], TRANSPORTS["rsa-oaep-mgf1p"]]
+    assert any(algorithm.endswith("-cbc") for algorithm in asked) == allow_cbc
+    assert TRANSPORTS["rsa-1_5"] not in asked
 
 
 def test_our_metadata_says_whether_requests_are_signed() -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.testing.attacks.cases import Family
+from core.testing.attacks.families import encrypted_controls  # noqa: F401  registers its cases with the controls
 from core.testing.attacks.families.addresses import ADDRESSES
 from core.testing.attacks.families.algorithms import ALGORITHMS
 from core.testing.attacks.families.answers import ANSWERS, SHAPES

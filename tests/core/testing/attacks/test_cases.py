@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from lxml import etree
 
 from core import refusals
 from core.errors import SignInRefused
 from core.plugin_api import VerifiedAssertion
-from core.saml.response import Expected, read
+from core.saml import service_keys
+from core.saml.response import Decryption, Expected, read
+from core.saml.service_keys import ServiceKeys
 from core.saml.signature import Keys
 from core.testing.attacks import ALL, Case, Good, attacks, controls
-from core.testing.attacks.cases import ELSEWHERE, VICTIM
+from core.testing.attacks.cases import ELSEWHERE, VICTIM, always
 from core.testing.attacks.page import page
 from core.testing.identity_provider import IdentityProvider
 from tests.core.saml.given import ACS_URL, AUDIENCE, EXPECTED, ISSUER, NOW, REQUEST, keys, provider
 
 GOOD = Good(provider(), provider(number=2), ACS_URL, AUDIENCE, NOW, REQUEST)
+NEW, OLD = (service_keys.create("siq.example.test", "c-1", NOW) for _ in range(2))
+OWN = ServiceKeys(NEW, OLD)
+WITH_KEYS = replace(GOOD, own=tuple(x509.load_der_x509_certificate(key.certificate.der) for key in OWN.all))
+WITH_CBC = replace(WITH_KEYS, allow_cbc=True)
 TAKES_CLICKS = replace(EXPECTED, unsolicited_allowed=True)
 """What lets most through: a sign-in waits in the browser, and clicks are taken, too."""
 MESSAGES = [case for case in attacks() if case.message]
@@ -42,16 +49,43 @@ def taken(
     return read(case.form_value(replace(GOOD, **changes)), pinned or keys(), expected, NOW)
 
 
+def answer(case: Case, good: Good) -> VerifiedAssertion:
+    """What a connection with the keys of ``good`` takes."""
+    decryption = Decryption(OWN, good.allow_cbc) if good.own else None
+    return read(case.form_value(good), keys(), TAKES_CLICKS, NOW, decryption)
+
+
+def code(case: Case, good: Good) -> str:
+    """The code with which it refuses."""
+    try:
+        answer(case, good)
+    except SignInRefused as refused:
+        return refused.refusal.code
+    return "accepted"
+
+
 @pytest.mark.parametrize("case", MESSAGES, ids=[case.name for case in MESSAGES])
 def test_an_attack_is_refused_for_its_own_reason(case: Case) -> None:
     assert outcome(case) in case.must.codes
+    wanted = set(case.must.codes) - {refusals.ENCRYPTION_UNEXPECTED.code}
+    for good in (WITH_KEYS, WITH_CBC):
+        if case.applies(good):
+            assert code(case, good) in wanted, "with keys it has to be refused for a better reason"
 
 
 @pytest.mark.parametrize("case", [case for case in controls() if case.message], ids=lambda case: case.name)
 def test_a_control_says_who_signed_in(case: Case) -> None:
-    assertion = taken(case)
+    assertion = answer(case, WITH_CBC)
     assert assertion.name_id.value == GOOD.subject
     assert assertion.in_response_to == REQUEST
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in controls() if case.applies is not always], ids=lambda case: case.name
+)
+def test_an_encrypted_control_is_refused_where_there_are_no_keys(case: Case) -> None:
+    assert not case.applies(GOOD)
+    assert code(case, GOOD) == refusals.ENCRYPTION_UNEXPECTED.code
 
 
 def test_every_attack_is_another_document_than_every_other_case() -> None:
