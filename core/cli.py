@@ -18,8 +18,9 @@ import click
 from core import demo as demonstration
 from core import logs, settings
 from core.errors import ConfigRejected, Conflict, SiqError
-from core.flows import activation, housekeeping, offboarding, organizations, passwords, people, services
+from core.flows import activation, housekeeping, key_rotation, offboarding, organizations, passwords, people, services
 from core.flows.actors import Actor
+from core.flows.key_rotation import KeyView
 from core.flows.services import Services
 from core.plugin_host import PluginHost, ReportRow
 from core.store.tables import Organization, Role
@@ -149,6 +150,56 @@ def remove_person(email: str, slug: str) -> None:
 
 
 @main.group()
+def key() -> None:
+    """Our own keys at a connection: they sign requests and read encrypted assertions."""
+
+
+_plugin = click.argument("plugin_id", metavar="PLUGIN")
+_key = click.argument("key_id", metavar="KEY")
+
+
+@key.command("list")
+@_plugin
+@_organization
+def list_keys(plugin_id: str, slug: str) -> None:
+    """List the keys at PLUGIN, the one that signs first."""
+    host = _services()
+    found = key_rotation.keys(host, _operator(organizations.organization_of(host, slug)), plugin_id)
+    _print([_shown_key(one) for one in found])
+
+
+@key.command("add")
+@_plugin
+@_organization
+def add_key(plugin_id: str, slug: str) -> None:
+    """Add a second key at PLUGIN. It reads at once, and signs when `siq key use` says so."""
+    host = _services()
+    _print(_shown_key(key_rotation.add_key(host, _operator(organizations.organization_of(host, slug)), plugin_id)))
+
+
+@key.command("use")
+@_plugin
+@_key
+@_organization
+def use_key(plugin_id: str, key_id: str, slug: str) -> None:
+    """Sign with KEY from now on. The provider has to know its certificate by then."""
+    host = _services()
+    operator = _operator(organizations.organization_of(host, slug))
+    _print(_shown_key(key_rotation.use_key(host, operator, plugin_id, key_id)))
+
+
+@key.command("remove")
+@_plugin
+@_key
+@_organization
+def remove_key(plugin_id: str, key_id: str, slug: str) -> None:
+    """Delete KEY, which signs no more. What was encrypted for it cannot be read afterwards."""
+    host = _services()
+    operator = _operator(organizations.organization_of(host, slug))
+    _print({"removed": _shown_key(key_rotation.remove_key(host, operator, plugin_id, key_id))["key"]})
+
+
+@main.group()
 def plugin() -> None:
     """Plugins: the integrations that this installation offers."""
 
@@ -195,6 +246,16 @@ def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
 def prune() -> None:
     """Delete what has expired. The server does it by itself every ten minutes."""
     _print({"deleted": housekeeping.prune(_services())})
+
+
+def _shown_key(one: KeyView) -> dict[str, Any]:
+    return {
+        "key": one.id,
+        "signs": one.signs,
+        "fingerprint": one.certificate.fingerprint,
+        "not_after": one.certificate.not_after.isoformat(),
+        "certificate": one.pem,
+    }
 
 
 def _report(row: ReportRow) -> str:

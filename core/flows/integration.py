@@ -17,6 +17,7 @@ from core.flows.activation import Dialog, open_dialog
 from core.flows.actors import Actor
 from core.flows.attempts import Trace
 from core.flows.connections import active_connection
+from core.flows.key_rotation import KeyView, keys
 from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
 from core.plugin_api import SetupStep
@@ -80,7 +81,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
-    """The page of an integration that has a connection. ``steps`` are left to do at the provider."""
+    """The page of an integration that has a connection. ``steps`` are left to do at the provider, ``keys`` are our
+    own there.
+    """
 
     dialog: Dialog
     state: ConnectionState
@@ -88,6 +91,7 @@ class IntegrationView:
     changed_at: datetime
     changed_by: str
     certificates: tuple[certificates.Certificate, ...]
+    keys: tuple[KeyView, ...]
     problem: str
     steps: tuple[SetupStep, ...]
     people: int
@@ -129,6 +133,7 @@ def integration(services: Services, actor: Actor, plugin_id: str, outcome: str =
         changed_at=row.changed_at,
         changed_by=row.changed_by,
         certificates=certificates.read(saml.certificates) if saml else (),
+        keys=keys(services, actor, plugin_id),
         problem=problem,
         steps=connection.activation.steps if connection else (),
         people=people or 0,

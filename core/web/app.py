@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from core.flows.services import Services
 from core.web import api, middleware, scim, serving, sso, view
-from core.web.pages import doors, home, integration, integrations, people, problems, provisioning
+from core.web.pages import doors, home, integration, integrations, keys, people, problems, provisioning
 
 
 class _Static(StaticFiles):
@@ -33,6 +33,7 @@ def create_app(services: Services) -> Starlette:
         *home.routes,
         *integrations.routes,  # before the pages of one integration: "catalog" is no plugin's id
         *provisioning.routes,
+        *keys.routes,
         *integration.routes,
         *people.routes,
         *doors.routes,

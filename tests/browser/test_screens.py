@@ -143,6 +143,28 @@ def preview_rules(page: Page) -> None:
     expect(page.get_by_text("people get another role")).to_be_visible()
 
 
+CUSTOM = "/settings/integrations/custom_saml"
+
+
+def two_keys(page: Page) -> None:
+    if page.get_by_role("link", name="Add key").is_visible():  # the other width has been here otherwise
+        page.get_by_role("link", name="Add key").click()
+        page.get_by_role("dialog").get_by_role("button", name="Add key").click()
+    expect(page.get_by_role("heading", name="Keys of SiQ")).to_be_visible()
+
+
+def open_use_key(page: Page) -> None:
+    two_keys(page)
+    page.get_by_role("link", name="Sign with it…").click()
+    expect(page.get_by_role("dialog", name="Sign with this key from now on?")).to_be_visible()
+
+
+def open_remove_key(page: Page) -> None:
+    two_keys(page)
+    page.get_by_role("link", name="Remove…").click()
+    expect(page.get_by_role("dialog", name="Remove this key?")).to_be_visible()
+
+
 def open_person(page: Page) -> None:
     page.get_by_role("button", name="Actions for Ana Lindqvist").click()
 
@@ -182,6 +204,11 @@ SCREENS = {
     "integration-trace": Screen(AWS, open_trace),
     "integration-failed": Screen(f"{AWS}?outcome=failed"),
     "integration-draft": Screen("/settings/integrations/custom_saml?done=draft"),
+    "keys-one": Screen(f"{CUSTOM}?done=draft"),
+    "keys-add": Screen(f"{CUSTOM}/keys/add"),
+    "keys-two": Screen(CUSTOM, two_keys),
+    "dialog-use-key": Screen(CUSTOM, open_use_key, whole=False),
+    "dialog-remove-key": Screen(CUSTOM, open_remove_key, whole=False),
     "disable": Screen(f"{AWS}/disable"),
     "dialog-disable": Screen(AWS, open_disable, whole=False),
     "provisioning": Screen(PROVISIONING),

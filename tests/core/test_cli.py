@@ -36,6 +36,32 @@ def answer(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+def test_a_key_is_exchanged_step_by_step(siq: Siq) -> None:
+    siq("organization", "create", "Northwind")
+    at = ("custom_saml", "--organization", "northwind")
+    (old,) = answer(siq("key", "list", *at))
+    assert old["signs"] is True
+    new = answer(siq("key", "add", *at))
+    assert new["signs"] is False
+    assert new["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    refused = siq("key", "remove", "custom_saml", old["key"], "--organization", "northwind")
+    assert refused.exit_code == 1
+    assert "Sign with the other one first" in refused.output
+    assert answer(siq("key", "use", "custom_saml", new["key"], "--organization", "northwind"))["signs"] is True
+    assert [one["key"] for one in answer(siq("key", "list", *at))] == [new["key"], old["key"]]
+    assert answer(siq("key", "remove", "custom_saml", old["key"], "--organization", "northwind")) == {
+        "removed": old["key"]
+    }
+    assert [one["key"] for one in answer(siq("key", "list", *at))] == [new["key"]]
+
+
+def test_a_plugin_without_keys_says_so(siq: Siq) -> None:
+    siq("organization", "create", "Northwind")
+    assert answer(siq("key", "list", "aws_sso", "--organization", "northwind")) == []
+    refused = siq("key", "add", "aws_sso", "--organization", "northwind")
+    assert (refused.exit_code, refused.output) == (1, "Error: This integration has no keys of its own.\n")
+
+
 def test_an_organization_gets_a_slug_from_its_name_and_is_listed(siq: Siq) -> None:
     made = answer(siq("organization", "create", "Northwind Robotics", "--contact", "it@northwind.example"))
     assert made["portal_url"] == "https://siq.example/portal/northwind-robotics"

@@ -134,6 +134,9 @@ _DONE = {
     "active": ("{title} is active", "Next: finish the steps at the provider, then sign in through it once yourself."),
     "saved": ("Your changes are saved", "They hold from the next sign-in on."),
     "draft": ("Setup is saved", "Nothing is active yet. Continue when you have the missing values."),
+    "key-added": ("There are two keys now", "Next: give the certificate of the new one to your provider."),
+    "key-used": ("SiQ signs with the new key", "Next: remove the old one when your provider encrypts for it no more."),
+    "key-removed": ("The key is removed", "Nothing that was encrypted for it can be read any more."),
     "disabled": ("{title} is disabled", "Nobody can sign in through it. Its settings are kept."),
 }
 
