@@ -61,22 +61,28 @@ class Product:
 
     def organization(self, name: str) -> str:
         """Make an organization; answers its short name."""
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
-        return organizations.create_organization(self.host, slug, name).slug
+        return organizations.create_organization(self.host, _slug(name), name).slug
 
     def activate(self, plugin: str, organization: str, values: Mapping[str, str]) -> Connection:
         """Activate a plugin with values by ``tab.field``, as ``siq activate`` does, in a process beside the server."""
-        made = organizations.organization_of(self.host, organization)
-        operator = Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
-        done = activation.set_values(self.host, operator, plugin, values)
+        done = activation.set_values(self.host, self.operator(organization), plugin, values)
         site = done.site
         return Connection(
             done.connection_id, site.acs_url, site.audience, site.login_url, site.metadata_url, site.scim_base_url
         )
 
+    def operator(self, organization: str) -> Actor:
+        """Who acts on the server in an organization of this name or short name."""
+        made = organizations.organization_of(self.host, _slug(organization))
+        return Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
+
     def client(self) -> httpx.Client:
         """A new browser without a page: it keeps cookies and follows nothing by itself."""
         return httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
 
 
 @contextmanager

@@ -69,15 +69,26 @@ class Peer:
     password_box: str
     button: str
 
-    def register(self, *, entity_id: str, acs_url: str, sign: Sign = "both", encrypt_for: str | None = None) -> None:
-        """Make a service provider known, or known anew. ``encrypt_for`` is a PEM certificate."""
+    def register(
+        self,
+        *,
+        entity_id: str,
+        acs_url: str,
+        sign: Sign = "both",
+        encrypt_for: str | None = None,
+        signed_by: str | None = None,
+    ) -> None:
+        """Make a service provider known, or known anew. ``encrypt_for`` is a PEM certificate, and so is ``signed_by``, with
+        which its requests have to be signed then.
+        """
         file = self.folder / "sp.json"
         known = json.loads(file.read_text())
-        bare = None
-        if encrypt_for is not None:
-            der = x509.load_pem_x509_certificate(encrypt_for.encode()).public_bytes(serialization.Encoding.DER)
-            bare = base64.b64encode(der).decode()
-        known[entity_id] = {"acs_url": acs_url, "sign": sign, "encrypt_for": bare}
+        known[entity_id] = {
+            "acs_url": acs_url,
+            "sign": sign,
+            "encrypt_for": bare(encrypt_for),
+            "signed_by": bare(signed_by),
+        }
         anew = file.with_suffix(".new")
         anew.write_text(json.dumps(known))
         anew.replace(file)
@@ -86,6 +97,14 @@ class Peer:
         """Where a person starts who begins at the identity provider."""
         query = {self.start_parameter: entity_id} | ({} if relay_state is None else {"RelayState": relay_state})
         return f"{self.sign_in_url}?{urlencode(query)}"
+
+
+def bare(pem: str | None) -> str | None:
+    """A certificate as one line of base64, as metadata holds it."""
+    if pem is None:
+        return None
+    der = x509.load_pem_x509_certificate(pem.encode()).public_bytes(serialization.Encoding.DER)
+    return base64.b64encode(der).decode()
 
 
 @contextmanager
@@ -247,7 +266,8 @@ def walk(client: httpx.Client, start: str, person: Person, *, limit: int = 15) -
         forms = page.xpath("//form")
         assert forms, f"{response.status_code} at {response.url}: {response.text[:500]}"
         with_password = [form for form in forms if form.xpath("boolean(.//input[@type='password'])")]
-        form = (with_password or forms)[0]
+        with_request = [form for form in forms if form.xpath("boolean(.//input[@name='SAMLRequest'])")]
+        form = (with_password or with_request or forms)[0]
         fields = form_fields(form)
         action = urljoin(str(response.url), form.get("action") or "")
         if "SAMLResponse" in fields:

@@ -35,9 +35,11 @@ function mapper(person) {
 }
 mapper.prototype = { metadata: [] };
 
+const toPem = (certData) => `-----BEGIN CERTIFICATE-----\n${certData.match(/.{1,64}/g).join('\n')}\n-----END CERTIFICATE-----\n`;
+
 const encryption = (certData) => {
   if (!certData) return {};
-  const pem = `-----BEGIN CERTIFICATE-----\n${certData.match(/.{1,64}/g).join('\n')}\n-----END CERTIFICATE-----\n`;
+  const pem = toPem(certData);
   return {
     encryptionCert: pem,
     encryptionPublicKey: crypto.createPublicKey(pem).export({ type: 'spki', format: 'pem' }),
@@ -92,7 +94,13 @@ function answer(req, res, next, message) {
   };
   if (!message.fields.SAMLRequest) return reply(message.fields.sp);
   const asked = { query: message.how === 'GET' ? message.fields : {}, body: message.how === 'POST' ? message.fields : {} };
-  return samlp.parseRequest(asked, { issuer, cert }, (error, request) => (error ? next(error) : reply(request.issuer)));
+  return samlp.parseRequest(asked, { issuer, cert }, (error, request) => {
+    if (error) return next(error);
+    const signedBy = known[request.issuer] && known[request.issuer].signed_by;
+    if (!signedBy) return reply(request.issuer);
+    // Who asks is known now: once more, with the certificate that has to have signed it.
+    return samlp.parseRequest(asked, { issuer, cert, signingCert: toPem(signedBy) }, (wrong) => (wrong ? next(wrong) : reply(request.issuer)));
+  });
 }
 
 function sso(req, res, next) {

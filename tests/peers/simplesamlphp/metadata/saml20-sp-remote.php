@@ -7,6 +7,7 @@ foreach (json_decode(file_get_contents(getenv('PEER_RUN') . '/sp.json'), true) a
         'saml20.sign.response' => $sp['sign'] !== 'assertion',
         'saml20.sign.assertion' => $sp['sign'] !== 'response',
         'assertion.encryption' => $sp['encrypt_for'] !== null,
-        'certData' => $sp['encrypt_for'],
+        'validate.authnrequest' => $sp['signed_by'] !== null,
+        'certData' => $sp['encrypt_for'] ?? $sp['signed_by'],
     ];
 }
