@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core import certificates, clock
 from core.certificates import Certificate
 from core.errors import Conflict, NotFound
-from core.flows import audit
+from core.flows import audit, metrics
 from core.flows.actors import Actor
 from core.flows.connections import connection_id, plugin_of
 from core.flows.service_keys import certificates_of, new_key, row_of, rows_of
@@ -144,7 +144,9 @@ def _change(
         )
         return changed
 
-    return services.database.transact(actor.organization_id, change)
+    changed = services.database.transact(actor.organization_id, change)
+    metrics.count_key_change(plugin.id, event.value)
+    return changed
 
 
 def _one(rows: Sequence[ServiceProviderKey], key_id: str) -> ServiceProviderKey:

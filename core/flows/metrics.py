@@ -14,6 +14,7 @@ sign_in_duration = Histogram(
     registry=registry,
 )
 _activations = Counter("siq_activations", "Activations of integrations.", ("plugin", "outcome"), registry=registry)
+_keys = Counter("siq_key_changes", "Changes of our own keys at connections.", ("plugin", "event"), registry=registry)
 _files = Counter("siq_plugin_files", "Files that plugins made for download.", ("plugin", "outcome"), registry=registry)
 _scim = Counter(
     "siq_scim_requests",
@@ -43,6 +44,11 @@ def count_sign_in(plugin: str, outcome: str, code: str = "") -> None:
 def count_activation(plugin: str, outcome: str) -> None:
     """Count a press of Activate: ``activated``, ``updated`` or ``refused``."""
     _activations.labels(plugin, outcome).inc()
+
+
+def count_key_change(plugin: str, event: str) -> None:
+    """Count a step of an exchange of keys: the code of its audit event."""
+    _keys.labels(plugin, event).inc()
 
 
 def count_file(plugin: str, outcome: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core import certificates
 from core.errors import Conflict, Forbidden, NotFound
-from core.flows import activation, connections, key_rotation, organizations
+from core.flows import activation, connections, key_rotation, metrics, organizations
 from core.flows.activation import Activated
 from core.flows.actors import Actor, actor_of
 from core.flows.service_keys import keys_of
@@ -124,6 +124,18 @@ def test_an_exchange_step_by_step(services: Services, admin: Actor, active: Acti
         row = session.get_one(Connection, active.connection_id)
     assert entry.details == {"certificate": new.certificate.fingerprint}
     assert (entry.actor, entry.subject, row.changed_by) == (admin.display_name, "Custom SAML 2.0", admin.display_name)
+
+
+def test_each_step_is_counted(services: Services, admin: Actor) -> None:
+    def counted() -> float:
+        labels = {"plugin": PLUGIN, "event": "integration.key_added"}
+        return metrics.registry.get_sample_value("siq_key_changes_total", labels) or 0
+
+    before = counted()
+    key_rotation.add_key(services, admin, PLUGIN)
+    with pytest.raises(Conflict):
+        key_rotation.add_key(services, admin, PLUGIN)
+    assert counted() == before + 1
 
 
 def test_a_third_key_is_refused_and_so_is_removing_the_one_that_signs(services: Services, admin: Actor) -> None:
