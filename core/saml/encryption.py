@@ -155,14 +155,20 @@ def _open_gcm(length: int, key: bytes, ciphertext: bytes) -> bytes:
 
 
 def _open_cbc(length: int, key: bytes, ciphertext: bytes) -> bytes:
-    """AES-CBC: a block of nonce, whole blocks; the last byte says how many are padding (XML Encryption 5.2.2, 5.3)."""
+    """AES-CBC: a block of nonce, whole blocks; the last byte says how many are padding (XML Encryption 5.2.2, 5.3).
+
+    Nothing in CBC says that what comes out is what went in. What is no document has failed like wrong padding: were the
+    two answered differently, the padding could be asked for.
+    """
     if len(key) != length or len(ciphertext) % _BLOCK or len(ciphertext) < 2 * _BLOCK:
         raise ValueError
     opener = Cipher(algorithms.AES(key), modes.CBC(ciphertext[:_BLOCK])).decryptor()
     padded = opener.update(ciphertext[_BLOCK:]) + opener.finalize()
     if not 0 < padded[-1] <= _BLOCK:
         raise ValueError
-    return padded[: -padded[-1]]
+    content = padded[: -padded[-1]]
+    document.message(content)
+    return content
 
 
 @dataclass(frozen=True, slots=True)
