@@ -26,6 +26,7 @@ class Kind(StrEnum):
     SIGN_IN_URL = "sign_in_url"
     SIGNING_CERTIFICATES = "signing_certificates"
     ISSUER = "issuer"
+    TILE_CLICKS = "tile_clicks"
     POST_LOGOUT_URL = "post_logout_url"
     PORTAL_REDIRECT_URL = "portal_redirect_url"
     SECRET = "secret"  # noqa: S105  a word, not a secret
@@ -39,13 +40,27 @@ class Kind(StrEnum):
     DOWNLOAD = "download"
 
 
+class Unsolicited(StrEnum):
+    """What to do with a response that answers no request of ours (a click on the provider's tile)."""
+
+    ACCEPT = "accept"
+    """Take it, once."""
+    BOUNCE = "bounce"
+    """Take it as a hint and start our own request at once; immune to replay and login CSRF."""
+    REFUSE = "refuse"
+    """Refuse it with SSO-118: people start here, or the tile opens our login URL."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """Writes a kind and what follows from it into the JSON schema of a field."""
+    """Writes a kind and what follows from it into the JSON schema of a field. ``choices`` are value, label and help of
+    an enumeration; what the field's own ``ui`` says goes before them.
+    """
 
     kind: Kind
     format: str = ""
     read_only: bool = False
+    choices: tuple[tuple[str, str, str], ...] = ()
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core_schema)
@@ -54,6 +69,9 @@ class _Meaning:
             schema["format"] = self.format
         if self.read_only:
             schema["readOnly"] = True
+        if self.choices:
+            labels, helps = ({row[0]: row[column] for row in self.choices} for column in (1, 2))
+            schema["words"] = {"labels": labels, "helps": helps}
         return schema
 
 
@@ -147,6 +165,18 @@ SignInUrl = Annotated[str, AfterValidator(web_address), _Meaning(Kind.SIGN_IN_UR
 """Where the provider takes our AuthnRequest (HTTP-Redirect binding). With ``SigningCertificates`` it gives a SAML endpoint."""
 Issuer = Annotated[str, AfterValidator(entity_id), _Meaning(Kind.ISSUER)]
 """The provider's entity ID, for providers where it differs from the sign-in URL; metadata fills it too."""
+TileClicks = Annotated[
+    Unsolicited,
+    _Meaning(
+        Kind.TILE_CLICKS,
+        choices=(
+            ("accept", "Sign them in", "One click is enough."),
+            ("bounce", "Start a new sign-in here", "One click as well, and a copied response is worth nothing."),
+            ("refuse", "Refuse", "People start at SiQ. A tile that opens the login URL still works."),
+        ),
+    ),
+]
+"""What a click on the provider's tile does, chosen per connection; for ``SamlTrust.unsolicited``. Labels and helps are built in."""
 SigningCertificates = Annotated[
     str, BeforeValidator(_strip), AfterValidator(_certificates), _Meaning(Kind.SIGNING_CERTIFICATES, "x509-pem")
 ]

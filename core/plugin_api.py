@@ -37,6 +37,8 @@ from core.field_types import (
     ServiceProviderCertificate,
     SigningCertificates,
     SignInUrl,
+    TileClicks,
+    Unsolicited,
     ValueRejected,
     WebAddress,
     is_email_address,
@@ -81,6 +83,7 @@ __all__ = [
     "SigningCertificates",
     "Site",
     "Tile",
+    "TileClicks",
     "Unsolicited",
     "ValueRejected",
     "VerifiedAssertion",
@@ -147,16 +150,6 @@ def download(filename: str, render: Callable[[Site], str]) -> Download:
     token. One that raises fails that download and nothing else. In a configuration the field's value is ``filename``.
     """
     return Download(filename, render)
-
-
-class Unsolicited(StrEnum):
-    """What to do with a response that answers no request of ours (a click on the provider's tile)."""
-
-    ACCEPT = "accept"
-    """Take it, once."""
-    BOUNCE = "bounce"
-    """Take it as a hint and start our own request at once; immune to replay and login CSRF."""
-    REFUSE = "refuse"
 
 
 class RequestBinding(StrEnum):

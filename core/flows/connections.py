@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from sqlalchemy import select
 
@@ -64,6 +65,11 @@ def own_site(services: Services, organization_id: str, plugin: Plugin, connectio
         return site
     first, *_ = certificates_of(services, organization_id, connection)
     return replace(site, sp_certificate=certificates.to_pem([first]))
+
+
+def login_path(connection_id: str, next_path: str = "") -> str:
+    """The path that begins a sign-in and returns to ``next_path``."""
+    return f"/sso/{connection_id}/login" + (f"?next={quote(next_path, safe='')}" if next_path else "")
 
 
 def seal(vault: Vault, connection: str, values: Values) -> bytes:

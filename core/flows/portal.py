@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from sqlalchemy import select
 
 from core.errors import NotFound, SignInRefused
 from core.flows.actors import Actor
-from core.flows.connections import active_connection
+from core.flows.connections import active_connection, login_path
 from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
 from core.plugin_api import Kind
@@ -64,11 +63,6 @@ def door(services: Services, slug: str = "", next_path: str = "") -> Door:
         WayIn(one.title, login_path(one.id, next_path)) for one in _sign_in_connections(services, organization)
     )
     return Door(organization.slug, organization.name, organization.contact_email, ways)
-
-
-def login_path(connection_id: str, next_path: str = "") -> str:
-    """The path that begins a sign-in and returns to ``next_path``."""
-    return f"/sso/{connection_id}/login" + (f"?next={quote(next_path, safe='')}" if next_path else "")
 
 
 def visit(services: Services, slug: str, *, local: bool, just_sent: bool, signed_out: bool) -> PortalVisit:

@@ -23,14 +23,14 @@ from core import clock, correlation
 from core.errors import NotFound, PluginMisbehaved, SignInRefused
 from core.flows import attempts, audit, metrics
 from core.flows.attempts import Delivery, Observed
-from core.flows.connections import active_connection
+from core.flows.connections import active_connection, login_path
 from core.flows.local_path import local_path
 from core.flows.people_matching import match_or_create
 from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
 from core.flows.sessions import OpenedSession, open_session
 from core.plugin_api import Identity, Unsolicited, VerifiedAssertion
-from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED
+from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED, REQUEST_UNKNOWN
 from core.saml import requests, response
 from core.store import directory
 from core.store.tables import LoginRequest, Organization, UsedAssertion
@@ -179,13 +179,24 @@ def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
     )
     observed.assertion, observed.who = assertion, assertion.name_id.value
     if assertion.in_response_to is None:
-        pending, observed.started_here = None, False
         if saml.unsolicited is Unsolicited.BOUNCE:
-            return Bounced(connection.site.login_url.removeprefix(services.settings.public_url))
+            return _bounce(connection, delivery, pending)
+        pending, observed.started_here = None, False
     identity = _identity(services, connection, assertion)
     observed.who = identity.email or identity.user_name
     location = pending.next_path if pending else local_path(delivery.relay_state) or HOME
     return SignedIn(_store(services, observed, _Accepted(assertion, identity, pending)), location)
+
+
+def _bounce(connection: PreparedConnection, delivery: Delivery, pending: LoginRequest | None) -> Bounced:
+    """Begin a sign-in of ours. Refuses an answer to one that does not name it: the next one would not, either, and the
+    browser would go round for ever.
+    """
+    if pending:
+        raise SignInRefused(
+            REQUEST_UNKNOWN, "It answers a request of ours, but does not name it", expected=pending.request_id
+        )
+    return Bounced(login_path(connection.id, local_path(delivery.relay_state) or ""))
 
 
 def _pending(services: Services, connection: PreparedConnection, delivery: Delivery) -> LoginRequest | None:

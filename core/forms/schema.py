@@ -347,6 +347,7 @@ def _field_hints(name: str, node: Node) -> dict[str, Any]:
     hints = node.get("ui", {})
     if not isinstance(hints, Mapping):
         raise UnusableSchemaError(f"{name}: its hints must be made with ui(...)")
+    hints = {**node.get("words", {}), **hints}  # a type of ours may bring words; the field's own go before them
     for hint in sorted(set(hints) - set(_HINTS)):
         _log.warning("unknown form hint %r on %s is ignored", hint, name)
     known = {hint: value for hint, value in hints.items() if hint in _HINTS}

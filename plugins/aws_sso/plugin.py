@@ -51,6 +51,9 @@ class Sso(BaseModel):
         description="Visitors of your SiQ portal are sent here to sign in by SSO automatically.",
         json_schema_extra=siq.ui(group="more"),
     )
+    tile_clicks: siq.TileClicks = Field(
+        siq.Unsolicited.ACCEPT, title="When people click the tile in AWS", json_schema_extra=siq.ui(group="more")
+    )
 
 
 class Config(BaseModel):
@@ -82,17 +85,18 @@ def config_schema() -> type[BaseModel]:
 @siq.hookimpl
 def activate(config: Config, site: siq.Site) -> siq.Activation:
     """Trust the identity provider behind the sign-in URL, which in AWS is the issuer as well."""
-    url = config.sso.sign_in_url
+    sso, url = config.sso, config.sso.sign_in_url
     for part, page in OTHER_PAGES.items():
         if part in url:
             raise siq.ConfigRejected("sso.sign_in_url", f"This is the {page}. Enter the sign-in URL beside it")
+    optional = "" if sso.tile_clicks is siq.Unsolicited.REFUSE else " (optional)"
     steps = (
         siq.SetupStep("Paste two values into AWS", "The Application ACS URL and the Application SAML audience."),
         siq.SetupStep("Map two attributes in AWS", "Subject to ${user:subject}, and email to ${user:email}."),
         siq.SetupStep("Assign people", "Only people and groups that are assigned to the application can sign in."),
-        siq.SetupStep("Let the tile start here (optional)", f"Set the Application start URL to {site.login_url}"),
+        siq.SetupStep(f"Let the tile start here{optional}", f"Set the Application start URL to {site.login_url}"),
     )
-    return siq.Activation(saml=siq.SamlTrust(url, url, config.sso.certificate), scim=True, steps=steps)
+    return siq.Activation(siq.SamlTrust(url, url, sso.certificate, sso.tile_clicks), scim=True, steps=steps)
 
 
 @siq.hookimpl

@@ -5,15 +5,6 @@ from pydantic import BaseModel, Field
 import core.plugin_api as siq
 
 GIVE, GET, KEYS, RULES, NAMES = (siq.ui(group=key) for key in ("give", "get", "keys", "rules", "names"))
-UNSOLICITED = siq.ui(
-    group="rules",
-    labels={"accept": "Sign the person in", "bounce": "Ask the provider once more", "refuse": "Refuse"},
-    helps={
-        "accept": "One click on the provider's tile is enough.",
-        "bounce": "One click as well, and nobody can sign in with a copied response.",
-        "refuse": "People have to start at SiQ.",
-    },
-)
 
 BINDING = siq.ui(
     group="keys",
@@ -68,8 +59,8 @@ class Sso(BaseModel):
         description="For a provider that cannot encrypt with AES-GCM. It has to sign the whole response then.",
         json_schema_extra=KEYS,
     )
-    unsolicited: siq.Unsolicited = Field(
-        siq.Unsolicited.BOUNCE, title="When a sign-in starts at the provider", json_schema_extra=UNSOLICITED
+    unsolicited: siq.TileClicks = Field(
+        siq.Unsolicited.BOUNCE, title="When people click the tile at the provider", json_schema_extra=RULES
     )
     logout_url: siq.PostLogoutUrl | None = Field(
         None, title="Sign-out page", description="People land here after they sign out.", json_schema_extra=RULES

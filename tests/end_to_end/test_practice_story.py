@@ -207,6 +207,27 @@ def test_a_click_on_the_tile_signs_in(siq: Product, practice: Practice, activate
     expect_signed_in(page, siq, PRIYA.name)
 
 
+def test_a_click_on_the_tile_is_bounced_unseen_and_signs_in(
+    siq: Product, practice: Practice, activated: Activated, page: Page
+) -> None:
+    siq.activate("aws_sso", activated.organization, {"sso.tile_clicks": "bounce"})
+    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
+    sign_in_at_practice(page, PRIYA.name)
+    expect_signed_in(page, siq, PRIYA.name)
+
+
+def test_a_click_on_the_tile_is_refused_unless_it_opens_the_login_url(
+    siq: Product, practice: Practice, activated: Activated, page: Page
+) -> None:
+    siq.activate("aws_sso", activated.organization, {"sso.tile_clicks": "refuse"})
+    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
+    sign_in_at_practice(page, PRIYA.name)
+    expect(page.get_by_text("SSO-118").first).to_be_visible()
+    activated.application.start_url = activated.connection.login_url
+    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
+    expect_signed_in(page, siq, PRIYA.name)
+
+
 def test_a_tile_with_a_start_url_begins_here(
     siq: Product, practice: Practice, activated: Activated, page: Page
 ) -> None:

@@ -35,6 +35,7 @@ def test_the_dialog_has_exactly_the_labels_of_amazon_aws(host: PluginHost) -> No
         ("Application SAML Audience", False),
         ("Amazon AWS Portal URL", True),
         ("SSO Redirect URL (SiQ Portal)", True),
+        ("When people click the tile in AWS", False),
     }
     assert [field.label for field in provisioning.fields] == ["SCIM base URL", "CloudFormation template"]
 
@@ -59,7 +60,21 @@ def test_the_issuer_is_the_sign_in_url(host: PluginHost, config: BaseModel, pem:
     assert (activation.saml.issuer, activation.saml.sign_in_url) == (SIGN_IN_URL, SIGN_IN_URL)
     assert activation.saml.certificates.strip() == pem.strip()
     assert activation.saml.unsolicited is Unsolicited.ACCEPT
+    assert activation.steps[-1].title == "Let the tile start here (optional)"
     assert SITE.login_url in activation.steps[-1].text
+
+
+@pytest.mark.parametrize("chosen", Unsolicited)
+def test_what_a_tile_click_does_can_be_chosen_and_the_steps_fit_it(
+    host: PluginHost, values: Values, chosen: Unsolicited
+) -> None:
+    values["sso"]["tile_clicks"] = chosen.value
+    activation = host.activate("aws_sso", host.plugins["aws_sso"].form.load(values, SITE), SITE)
+    assert activation.saml
+    assert activation.saml.unsolicited is chosen
+    start = activation.steps[-1]
+    assert SITE.login_url in start.text
+    assert ("optional" in start.title) == (chosen is not Unsolicited.REFUSE)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,16 @@ def test_the_relay_state_of_a_tile_click_is_followed_only_within_this_site(
     assert browser.deliver(browser.mint(), relay_state).location == location
 
 
+def test_an_answer_that_does_not_name_our_request_is_not_bounced_for_ever(
+    services: Services, admin: Actor, browser: Browser
+) -> None:
+    activate(services, admin, browser.provider, tile_clicks="bounce")
+    asked = browser.begin()
+    with pytest.raises(SignInFailed) as failed:
+        asked.deliver(asked.mint(in_response_to=None))
+    assert failed.value.refusal is REQUEST_UNKNOWN
+
+
 def test_the_next_path_is_followed_only_within_this_site(browser: Browser) -> None:
     asked = browser.begin("https://evil.example/")
     assert asked.deliver(asked.mint()).location == "/"

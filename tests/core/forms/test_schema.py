@@ -24,6 +24,8 @@ from core.plugin_api import (
     Secret,
     SigningCertificates,
     SignInUrl,
+    TileClicks,
+    Unsolicited,
     tab,
     ui,
 )
@@ -138,6 +140,28 @@ def test_labels_and_helps_of_values_come_from_the_hints() -> None:
         ("on", "Yes", ""),
         ("not_yet", "Not yet", ""),
         ("off", "Off", "Never."),
+    ]
+
+
+@pytest.mark.parametrize("annotation", [TileClicks, TileClicks | None])
+def test_what_a_tile_click_does_is_explained_by_the_host(annotation: Any) -> None:
+    found = field_of(annotation, field=Field(Unsolicited.BOUNCE, json_schema_extra=ui(width="half")))
+    assert (found.widget, found.default) == (Widget.RADIO, "bounce")
+    assert [(option.text, option.label) for option in found.options] == [
+        ("accept", "Sign them in"),
+        ("bounce", "Start a new sign-in here"),
+        ("refuse", "Refuse"),
+    ]
+    assert all(option.help for option in found.options)
+
+
+def test_a_plugin_may_explain_a_tile_click_in_its_own_words() -> None:
+    extra = ui(labels={"accept": "Yes"}, helps={"accept": "At once."})
+    found = field_of(TileClicks, field=Field(Unsolicited.ACCEPT, json_schema_extra=extra))
+    assert [(option.label, option.help) for option in found.options] == [
+        ("Yes", "At once."),
+        ("Bounce", ""),
+        ("Refuse", ""),
     ]
 
 
