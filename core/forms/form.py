@@ -20,7 +20,8 @@ from core.field_types import Kind, email_address, web_address
 from core.forms import posted as reading
 from core.forms import view as viewing
 from core.forms.fields import Field, Tab, Widget, every
-from core.forms.schema import SAML_KINDS, SITE_KINDS, UnusableSchemaError, compile_tabs
+from core.forms.rules import SAML_KINDS, SITE_KINDS, UnusableSchemaError
+from core.forms.schema import compile_tabs
 from core.forms.sentences import OTHERWISE, sentence, tab_sentence
 from core.forms.values import FieldError, FormInvalid, Posted, Values
 from core.plugin_api import Site

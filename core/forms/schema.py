@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -17,34 +15,23 @@ from pydantic_core import to_jsonable_python
 
 from core.field_types import Download, Group, Kind, Note
 from core.forms import downloads
-from core.forms.fields import Field, Option, Tab, Widget, every
+from core.forms.fields import Field, Option, Tab, Widget
+from core.forms.rules import (
+    UnusableSchemaError,
+    check_kinds,
+    check_name,
+    check_posted_names,
+    check_show_if,
+    refuse_repeated,
+)
 from core.forms.widgets import Node, input_type, row_of
 
-SITE_KINDS: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.ACS_URL: "acs_url",
-        Kind.AUDIENCE: "audience",
-        Kind.LOGIN_URL: "login_url",
-        Kind.METADATA_URL: "metadata_url",
-        Kind.SCIM_BASE_URL: "scim_base_url",
-        Kind.SP_CERTIFICATE: "sp_certificate",
-    }
-)
-"""The kinds that the host fills, and the attribute of ``Site`` that each comes from."""
-SAML_KINDS = frozenset({Kind.SIGN_IN_URL, Kind.SIGNING_CERTIFICATES, Kind.ACS_URL})
-"""What a SAML endpoint needs."""
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_INNER_NAMES_TAKEN = frozenset({"help", "err", "note", "file"})  # would be the id of a part of the outer field
 _UNSTORABLE = frozenset({"binary", "base64url"})
+_INNER_NAMES_TAKEN = frozenset({"help", "err", "note", "file"})  # would be the id of a part of the outer field
 _HINTS: Mapping[str, type] = MappingProxyType(
     {"group": str, "width": str, "labels": dict, "helps": dict, "show_if": dict, "messages": dict, "schemes": list}
 )
 _log = logging.getLogger(__name__)
-
-
-class UnusableSchemaError(Exception):
-    """The schema cannot be rendered or stored; the text names the field and the reason."""
 
 
 def compile_tabs(model: type[BaseModel]) -> tuple[Tab, ...]:
@@ -60,8 +47,8 @@ def compile_tabs(model: type[BaseModel]) -> tuple[Tab, ...]:
     tabs = tuple(
         _tab(name, node, definitions, model.model_fields.get(name)) for name, node in schema["properties"].items()
     )
-    _refuse_repeated("tabs have the title", (tab.title for tab in tabs))
-    _check_kinds(tabs)
+    refuse_repeated("tabs have the title", (tab.title for tab in tabs))
+    check_kinds(tabs)
     return tabs
 
 
@@ -72,7 +59,7 @@ def _tab(name: str, node: Node, definitions: Mapping[str, Node], info: FieldInfo
         raise UnusableSchemaError(
             f"{name}: a tab must be a pydantic model, always there; this is {_type_words(resolved)}"
         )
-    _check_name(name, name, inner)
+    check_name(name, name, inner)
     hints = _tab_hints(name, node, definitions)
     groups = _groups(name, hints)
     fields = _fields((name,), resolved, definitions, inner)
@@ -82,7 +69,7 @@ def _tab(name: str, node: Node, definitions: Mapping[str, Node], info: FieldInfo
             raise UnusableSchemaError(
                 f"{one.name}: the group {one.group!r} is not declared by the tab (declared: {known})"
             )
-    _check_posted_names(name, fields)
+    check_posted_names(name, fields)
     used = {one.group for one in fields}
     unnamed = (Group("", ""),) if "" in used else ()
     shown = unnamed + tuple(group for group in groups if group.key in used)
@@ -101,7 +88,7 @@ def _groups(name: str, hints: Mapping[str, Any]) -> tuple[Group, ...]:
         groups = tuple(Group(**group) for group in hints.get("groups", ()))
     except TypeError:
         raise UnusableSchemaError(f"{name}: its groups cannot be read; declare them with tab(Group(...))") from None
-    _refuse_repeated(f"{name}: groups have the key", (group.key for group in groups))
+    refuse_repeated(f"{name}: groups have the key", (group.key for group in groups))
     return groups
 
 
@@ -120,9 +107,9 @@ def _fields(
         _field((*path, key), child, definitions, model, required=key in required)
         for key, child in node["properties"].items()
     )
-    _refuse_repeated(f"{'.'.join(path)}: fields have the label", (one.label for one in fields))
+    refuse_repeated(f"{'.'.join(path)}: fields have the label", (one.label for one in fields))
     for one in fields:
-        _check_show_if(one, fields)
+        check_show_if(one, fields)
     return fields
 
 
@@ -130,7 +117,7 @@ def _field(
     path: tuple[str, ...], prop: Node, definitions: Mapping[str, Node], model: type[BaseModel], *, required: bool
 ) -> Field:
     name, key = ".".join(path), path[-1]
-    _check_name(name, key, model)
+    check_name(name, key, model)
     node, nullable = _resolve(name, prop, definitions)
     hints = _field_hints(name, node)
     node = {**node, "ui": hints}
@@ -311,7 +298,7 @@ def _options(name: str, node: Node, hints: Mapping[str, Any]) -> tuple[Option, .
             )
     if "" in values:
         raise UnusableSchemaError(f"{name}: an empty text cannot be chosen in a form; make the field optional instead")
-    _refuse_repeated(f"{name}: values are written as", (str(value) for value in values))
+    refuse_repeated(f"{name}: values are written as", (str(value) for value in values))
     labels = {**node.get("titles", {}), **hints.get("labels", {})}
     helps = hints.get("helps", {})
     for extra in sorted({*labels, *helps} - {str(value) for value in values}):
@@ -357,65 +344,3 @@ def _field_hints(name: str, node: Node) -> dict[str, Any]:
     if known.get("width", "half") != "half":
         _log.warning("unknown width %r on %s is ignored", known.pop("width"), name)
     return known
-
-
-# ---- rules about several fields
-
-
-def _refuse_repeated(what: str, values: Iterable[str]) -> None:
-    repeated = [value for value, count in Counter(value.casefold() for value in values).items() if count > 1]
-    if repeated:
-        raise UnusableSchemaError(f"{what} {repeated[0]!r} twice")
-
-
-def _check_name(name: str, key: str, model: type[BaseModel]) -> None:
-    if not _NAME.fullmatch(key):
-        raise UnusableSchemaError(f"{name}: a name has letters, digits and underscores, and begins with a letter")
-    if len(name.split(".")) > 1 and key not in model.model_fields:
-        raise UnusableSchemaError(f"{name}: it has an alias; name the field itself as its value shall be stored")
-
-
-def _check_show_if(one: Field, siblings: tuple[Field, ...]) -> None:
-    for key, wanted in one.show_if.items():
-        above = siblings[: siblings.index(one)]
-        other = next((each for each in above if each.key == key), None)
-        if other is None:
-            raise UnusableSchemaError(f"{one.name}: show_if names {key!r}, which is no field above it")
-        possible = (True, False) if other.widget is Widget.SWITCH else tuple(each.value for each in other.options)
-        if other.widget not in (Widget.SWITCH, Widget.RADIO, Widget.SELECT) or wanted not in possible:
-            raise UnusableSchemaError(f"{one.name}: show_if asks {key!r} for {wanted!r}, which it can never be")
-    if one.show_if and one.required:
-        raise UnusableSchemaError(f"{one.name}: a field that is not always shown must be optional or have a default")
-
-
-def _check_posted_names(tab: str, fields: tuple[Field, ...]) -> None:
-    names = [one.name for one in every(fields)]
-    names += [f"{one.name}_file" for one in fields if one.widget is Widget.CERTIFICATE]
-    if Tab(tab, "", (), None, fields).takes_metadata:
-        names += [f"{tab}.metadata", f"{tab}.metadata_file"]
-    _refuse_repeated("fields are sent under the name", names)
-
-
-def _check_kinds(tabs: tuple[Tab, ...]) -> None:
-    fields = [one for tab in tabs for one in tab.fields]
-    for one in fields:
-        if one.read_only and one.kind not in (*SITE_KINDS, Kind.SCIM_TOKEN, Kind.DOWNLOAD) and one.default is None:
-            raise UnusableSchemaError(
-                f"{one.name}: it is read-only, but the host does not fill it and it has no default"
-            )
-        if one.kind in SITE_KINDS and not one.read_only:
-            raise UnusableSchemaError(f"{one.name}: the host fills it, so it must be read-only")
-    own = [one for one in fields if one.kind and not one.read_only and one.kind is not Kind.SECRET]
-    for kind, count in Counter(one.kind for one in own).items():
-        if count > 1:
-            raise UnusableSchemaError(
-                f"{[one.name for one in own if one.kind is kind][1]}: a second field means {kind}"
-            )
-    kinds = {one.kind for one in fields}
-    if kinds & {Kind.SIGN_IN_URL, Kind.SIGNING_CERTIFICATES} and not kinds >= SAML_KINDS:
-        missing = ", ".join(sorted(kind for kind in SAML_KINDS if kind not in kinds))
-        raise UnusableSchemaError(f"a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: {missing}")
-    if Kind.SP_CERTIFICATE in kinds and not kinds >= SAML_KINDS:
-        raise UnusableSchemaError("a ServiceProviderCertificate is for a sign-in, and the schema declares none")
-    if kinds >= SAML_KINDS and not any(tab.takes_metadata for tab in tabs):
-        raise UnusableSchemaError("SignInUrl and SigningCertificates must be fields of one tab")

@@ -13,7 +13,7 @@ from core.errors import CertificateRejected
 from core.field_types import Kind, Note
 from core.forms.fields import Field, Tab, Widget, every
 from core.forms.posted import metadata_field
-from core.forms.schema import SITE_KINDS
+from core.forms.rules import SITE_KINDS
 from core.forms.values import FieldError, Values
 from core.plugin_api import Site
 

@@ -9,7 +9,7 @@ from core.testing.attacks.families.algorithms import ALGORITHMS
 from core.testing.attacks.families.answers import ANSWERS, SHAPES
 from core.testing.attacks.families.bombs import BOMBS
 from core.testing.attacks.families.controls import CONTROLS
-from core.testing.attacks.families.deliveries import OTHERS, RELAY, REPLAY
+from core.testing.attacks.families.deliveries import OTHERS, REPLAY
 from core.testing.attacks.families.encrypted import ENCRYPTED
 from core.testing.attacks.families.exclusion import EXCLUSION
 from core.testing.attacks.families.forms import FORMS, LOGOUT
@@ -17,6 +17,7 @@ from core.testing.attacks.families.ids import IDS
 from core.testing.attacks.families.keys import KEYS
 from core.testing.attacks.families.parsers import PARSERS
 from core.testing.attacks.families.references import REFERENCES, TRANSFORMS
+from core.testing.attacks.families.relay_state import RELAY
 from core.testing.attacks.families.texts import TEXTS
 from core.testing.attacks.families.timing import TIMING
 from core.testing.attacks.families.wrapping import WRAPPING
