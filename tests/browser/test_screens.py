@@ -251,6 +251,14 @@ SETTLED = """async () => {
 }"""  # the colours of the theme before are on their way out for 120 ms: a fault that nobody sees
 
 
+STICKING_OUT = """() => {
+  const inside = [...document.querySelectorAll('.card *, dialog[open] *')].filter((one) => one.checkVisibility());
+  const out = inside.filter((one) => !one.closest('.vh, pre') &&
+    one.getBoundingClientRect().right > one.closest('.card, dialog').getBoundingClientRect().right + 1);
+  return out.map((one) => `${one.tagName}.${one.className}`);
+}"""  # of its card or dialog; what scrolls by itself is a pre
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_in_order_in_both_themes(
@@ -271,6 +279,7 @@ def test_a_screen_is_in_order_in_both_themes(
         found = AXE.run(page, options=rules)
         assert found.violations_count == 0, f"{name} at {width} in {scheme}\n{found.generate_report()}"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(STICKING_OUT) == []
 
 
 @pytest.mark.parametrize("width", [NARROWEST, 768, 1600])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,66 +16,51 @@ from core.web import guards, questions, view
 from core.web.pages.integrations import INTEGRATIONS, around
 from core.web.questions import Question
 
-
-def add_question(request: Request) -> Response:
-    """``GET …/{plugin}/keys/add``: asks."""
-    return _ask(
-        request,
-        "add",
-        "Add a second key?",
-        "SiQ reads what is encrypted for either of them, and goes on to sign with the one it has. Give the new "
-        "certificate to your provider next.",
-        ("Add key", "Making a key…"),
-        danger=False,
-    )
+_ALL = INTEGRATIONS + "/{plugin}/keys"
 
 
-def add(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  nothing but its token is asked
-    """``POST …/{plugin}/keys/add``."""
-    key_rotation.add_key(guards.services_of(request), guards.require_actor(request), request.path_params["plugin"])
-    return _done(request, "key-added")
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of an exchange, asked by GET and taken by POST at ``path`` below the keys of an integration.
 
+    ``take`` is the flow and ``done`` names the sentence that the integration's page shows afterwards.
+    """
 
-def use_question(request: Request) -> Response:
-    """``GET …/{plugin}/keys/{key}/use``: asks."""
-    key = _key(request)
-    return _ask(
-        request,
-        f"{key.id}/use",
-        "Sign with this key from now on?",
-        "Your provider must know its certificate by now: a provider that checks requests refuses every sign-in otherwise. "
-        "The other key goes on reading until you remove it.",
-        ("Sign with it", "Changing…"),
-        danger=False,
-    )
+    path: str
+    title: str
+    text: str
+    verb: str
+    busy: str
+    take: Callable[[Request], object]
+    done: str
+    danger: bool = False
 
+    def ask(self, request: Request) -> Response:
+        """The question. Raises ``Forbidden``, and ``NotFound`` for a key that is gone."""
+        _keys(request)
+        if "key" in request.path_params:
+            _key(request)
+        actor, plugin_id = guards.require_actor(request), request.path_params["plugin"]
+        tile = activation.open_dialog(guards.services_of(request), actor, plugin_id).tile
+        back = f"{INTEGRATIONS}/{plugin_id}"
+        beside = around(request, actor, tile)
+        question = Question(
+            self.title,
+            self.text,
+            self.verb,
+            self.busy,
+            f"{back}/keys{self.path.format(key=request.path_params.get('key', ''))}",
+            back,
+            (*beside["trail"], (back, tile.title)),
+            icon="key",
+            danger=self.danger,
+        )
+        return questions.ask(request, question, beside)
 
-def use(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  nothing but its token is asked
-    """``POST …/{plugin}/keys/{key}/use``."""
-    actor, path = guards.require_actor(request), request.path_params
-    key_rotation.use_key(guards.services_of(request), actor, path["plugin"], path["key"])
-    return _done(request, "key-used")
-
-
-def remove_question(request: Request) -> Response:
-    """``GET …/{plugin}/keys/{key}/remove``: asks."""
-    key = _key(request)
-    return _ask(
-        request,
-        f"{key.id}/remove",
-        "Remove this key?",
-        "It cannot be brought back. A provider that still encrypts for it signs nobody in until it has the certificate of "
-        "the other key.",
-        ("Remove", "Removing…"),
-        danger=True,
-    )
-
-
-def remove(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  nothing but its token is asked
-    """``POST …/{plugin}/keys/{key}/remove``."""
-    actor, path = guards.require_actor(request), request.path_params
-    key_rotation.remove_key(guards.services_of(request), actor, path["plugin"], path["key"])
-    return _done(request, "key-removed")
+    def answer(self, request: Request, sent: guards.Sent) -> Response:  # noqa: ARG002  nothing but its token is asked
+        """Take the step, then back to the integration."""
+        self.take(request)
+        return view.go(request, f"{INTEGRATIONS}/{request.path_params['plugin']}?done={self.done}")
 
 
 def certificate(request: Request) -> Response:
@@ -83,38 +71,73 @@ def certificate(request: Request) -> Response:
     return Response(key.pem, media_type="application/x-pem-file", headers=headers)
 
 
-def _key(request: Request) -> KeyView:
-    """The key that is asked for. Raises ``Forbidden`` or ``NotFound``."""
+def _keys(request: Request) -> tuple[KeyView, ...]:
+    """The keys of the integration that is asked for. Raises ``Forbidden``, and ``NotFound`` where it has none."""
     actor, services = guards.require_actor(request), guards.services_of(request)
     found = key_rotation.keys(services, actor, request.path_params["plugin"])
-    key = next((one for one in found if one.id == request.path_params["key"]), None)
+    if not found:
+        raise NotFound("This integration has no keys of its own.")
+    return found
+
+
+def _key(request: Request) -> KeyView:
+    key = next((one for one in _keys(request) if one.id == request.path_params["key"]), None)
     if key is None:
         raise NotFound("This key is gone.")
     return key
 
 
-def _ask(request: Request, action: str, title: str, text: str, button: tuple[str, str], *, danger: bool) -> Response:
+def _add(request: Request) -> object:
     actor = guards.require_actor(request)
-    tile = activation.open_dialog(guards.services_of(request), actor, request.path_params["plugin"]).tile
-    back = f"{INTEGRATIONS}/{tile.plugin_id}"
-    beside = around(request, actor, tile)
-    trail = (*beside["trail"], (back, tile.title))
-    question = Question(title, text, *button, f"{back}/keys/{action}", back, trail, icon="key", danger=danger)
-    return questions.ask(request, question, beside)
+    return key_rotation.add_key(guards.services_of(request), actor, request.path_params["plugin"])
 
 
-def _done(request: Request, what: str) -> Response:
-    return view.go(request, f"{INTEGRATIONS}/{request.path_params['plugin']}?done={what}")
+def _use(request: Request) -> object:
+    actor, path = guards.require_actor(request), request.path_params
+    return key_rotation.use_key(guards.services_of(request), actor, path["plugin"], path["key"])
 
 
-_ALL = INTEGRATIONS + "/{plugin}/keys"
+def _remove(request: Request) -> object:
+    actor, path = guards.require_actor(request), request.path_params
+    return key_rotation.remove_key(guards.services_of(request), actor, path["plugin"], path["key"])
+
+
+_STEPS = (
+    _Step(
+        "/add",
+        "Add a second key?",
+        "SiQ reads what is encrypted for either of them, and goes on to sign with the one it has. Give the new "
+        "certificate to your provider next.",
+        "Add key",
+        "Making a key…",
+        _add,
+        "key-added",
+    ),
+    _Step(
+        "/{key}/use",
+        "Sign with this key from now on?",
+        "Your provider must know its certificate by now: a provider that checks requests refuses every sign-in otherwise. "
+        "The other key goes on reading until you remove it.",
+        "Sign with it",
+        "Changing…",
+        _use,
+        "key-used",
+    ),
+    _Step(
+        "/{key}/remove",
+        "Remove this key?",
+        "It cannot be brought back. A provider that still encrypts for it signs nobody in until it has the certificate of "
+        "the other key.",
+        "Remove",
+        "Removing…",
+        _remove,
+        "key-removed",
+        danger=True,
+    ),
+)
+
 routes = [
-    Route(_ALL + "/add", add_question, methods=["GET"]),
-    Route(_ALL + "/add", guards.takes_form(add), methods=["POST"]),
-    Route(_ALL + "/{key}/use", use_question, methods=["GET"]),
-    Route(_ALL + "/{key}/use", guards.takes_form(use), methods=["POST"]),
-    Route(_ALL + "/{key}/remove", remove_question, methods=["GET"]),
-    Route(_ALL + "/{key}/remove", guards.takes_form(remove), methods=["POST"]),
+    *(Route(_ALL + step.path, step.ask, methods=["GET"]) for step in _STEPS),
+    *(Route(_ALL + step.path, guards.takes_form(step.answer), methods=["POST"]) for step in _STEPS),
     Route(_ALL + "/{key}/certificate", certificate, methods=["GET"]),
 ]
-"""Add before the rest: ``add`` is no key's id, which is hexadecimal."""

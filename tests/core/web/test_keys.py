@@ -94,7 +94,9 @@ def test_a_key_that_is_gone_is_a_404(admin: httpx.Client) -> None:
 def test_an_integration_without_keys_shows_none(site: Website, admin: httpx.Client, provider: IdentityProvider) -> None:
     site.activate(provider)
     assert "Key of SiQ" not in text_of(admin.get("/settings/integrations/aws_sso"))
-    assert post(admin, "/settings/integrations/aws_sso/keys/add").status_code == 404
+    without = "/settings/integrations/aws_sso/keys/add"
+    assert admin.get(without).status_code == 404
+    assert post(admin, without, page=PAGE + "/keys/add").status_code == 404
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.SPACE_CAPTAIN])
