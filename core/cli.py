@@ -163,9 +163,7 @@ _key = click.argument("key_id", metavar="KEY")
 @_organization
 def list_keys(plugin_id: str, slug: str) -> None:
     """List the keys at PLUGIN, the one that signs first."""
-    host = _services()
-    found = key_rotation.keys(host, _operator(organizations.organization_of(host, slug)), plugin_id)
-    _print([_shown_key(one) for one in found])
+    _print([_shown_key(one) for one in key_rotation.keys(*_acting(slug), plugin_id)])
 
 
 @key.command("add")
@@ -173,8 +171,7 @@ def list_keys(plugin_id: str, slug: str) -> None:
 @_organization
 def add_key(plugin_id: str, slug: str) -> None:
     """Add a second key at PLUGIN. It reads at once, and signs when `siq key use` says so."""
-    host = _services()
-    _print(_shown_key(key_rotation.add_key(host, _operator(organizations.organization_of(host, slug)), plugin_id)))
+    _print(_shown_key(key_rotation.add_key(*_acting(slug), plugin_id)))
 
 
 @key.command("use")
@@ -183,9 +180,7 @@ def add_key(plugin_id: str, slug: str) -> None:
 @_organization
 def use_key(plugin_id: str, key_id: str, slug: str) -> None:
     """Sign with KEY from now on. The provider has to know its certificate by then."""
-    host = _services()
-    operator = _operator(organizations.organization_of(host, slug))
-    _print(_shown_key(key_rotation.use_key(host, operator, plugin_id, key_id)))
+    _print(_shown_key(key_rotation.use_key(*_acting(slug), plugin_id, key_id)))
 
 
 @key.command("remove")
@@ -194,9 +189,7 @@ def use_key(plugin_id: str, key_id: str, slug: str) -> None:
 @_organization
 def remove_key(plugin_id: str, key_id: str, slug: str) -> None:
     """Delete KEY, which signs no more. What was encrypted for it cannot be read afterwards."""
-    host = _services()
-    operator = _operator(organizations.organization_of(host, slug))
-    _print({"removed": _shown_key(key_rotation.remove_key(host, operator, plugin_id, key_id))["key"]})
+    _print({"removed": key_rotation.remove_key(*_acting(slug), plugin_id, key_id).id})
 
 
 @main.group()
@@ -270,20 +263,24 @@ def _report(row: ReportRow) -> str:
 
 
 def _change_access(slug: str, email: str, act: Callable[[Services, Actor, str], None]) -> None:
-    host = _services()
-    made = organizations.organization_of(host, slug)
-    operator = _operator(made)
+    host, operator = _acting(slug)
     act(host, operator, people.with_address(host, operator, email).id)
     now = people.with_address(host, operator, email)
     _print(
         {
-            "organization": made.slug,
+            "organization": operator.organization_slug,
             "email": now.email,
             "name": now.name,
             "active": now.active,
             "delete_at": now.delete_at.isoformat() if now.delete_at else None,
         }
     )
+
+
+def _acting(slug: str) -> tuple[Services, Actor]:
+    """The host, and the operator as one who acts in this organization."""
+    host = _services()
+    return host, _operator(organizations.organization_of(host, slug))
 
 
 def _services() -> Services:
