@@ -68,7 +68,8 @@ _profile_refused = partial(SignInRefused, SIGNATURE_PROFILE)
 class Signed:
     """What a pinned certificate signed.
 
-    ``xml`` is the canonical form of one element (exclusive C14N, without its own signature), ``element`` says which,
+    ``xml`` is the canonical form of one element (exclusive C14N, without its own signature), ``element`` says which (the
+    "response" is the whole message),
     ``fingerprint`` is that of the certificate (SHA-256, ``9C:41:…``).
     """
 
@@ -108,8 +109,8 @@ class Keys:
 def gate(response: Element, keys: Keys, now: datetime) -> Signed:
     """The signed bytes of a received Response: those of its Assertion when that is signed, else those of the Response.
 
-    ``response`` comes from :func:`core.saml.document.message` and has one Assertion as a child; it is used up. Every
-    signature in it must be valid. Raises SignInRefused with SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK,
+    ``response`` comes from :func:`core.saml.document.message` and has one Assertion as a child; it is used up. It may be
+    another message (of single logout), in which nothing but the whole can be signed. Every signature in it must be valid. Raises SignInRefused with SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK,
     CERTIFICATE_EXPIRED or SIGNATURE_INVALID.
     """
     references = [_reference(element, signature) for element, signature in _signatures(response)]
@@ -129,12 +130,9 @@ def _context(certificate: Certificate) -> pybergshamra.DsigContext:
 
 
 def _signatures(response: Element) -> list[tuple[Element, Element]]:
-    """Each signed element with its signature, the Response first."""
-    found = [
-        (element, signature)
-        for element in (response, *response.iterchildren(ASSERTION))
-        for signature in element.iterchildren(_SIGNATURE)
-    ]
+    """Each signed element with its signature, the whole message first. Only a Response holds another that may be signed."""
+    inside = response.iterchildren(ASSERTION) if response.tag == RESPONSE else ()
+    found = [(element, signature) for element in (response, *inside) for signature in element.iterchildren(_SIGNATURE)]
     if len(found) != sum(1 for _ in response.iter(_SIGNATURE)):
         raise _profile_refused("A signature stands where none belongs")
     if not found:
@@ -158,7 +156,7 @@ class _Reference(NamedTuple):
 
     @property
     def name(self) -> Literal["response", "assertion"]:
-        return "response" if self.element.tag == RESPONSE else "assertion"
+        return "assertion" if self.element.tag == ASSERTION else "response"
 
 
 def _reference(element: Element, signature: Element) -> _Reference:

@@ -33,6 +33,7 @@ from tests.core.saml.given import (
     removing,
     replaced,
     setting,
+    tree,
 )
 
 BOTH = ("response", "assertion")
@@ -288,3 +289,29 @@ def test_the_verifier_has_to_find_the_very_signatures_that_were_checked() -> Non
 def test_the_id_of_an_assertion_names_it() -> None:
     response = minted()
     assert accept(response).id == identifier(response)
+
+
+# Messages of single logout
+
+
+def logout_request(inside: str = "") -> idp.Element:
+    return etree.fromstring(
+        f'<p:LogoutRequest xmlns:p="{idp.PROTOCOL}" xmlns:a="{idp.ASSERTION}" ID="_l1" Version="2.0"><a:Issuer>{ISSUER}'
+        f"</a:Issuer>{inside}<a:NameID>ada@example.test</a:NameID></p:LogoutRequest>"
+    )
+
+
+def test_another_message_is_signed_as_a_whole() -> None:
+    root = logout_request()
+    Signer(provider()).sign(root)
+    signed = signature.gate(document.message(idp.serialize(root)), keys(), NOW)
+    assert signed.element == "response"
+    assert b"LogoutRequest" in signed.xml
+    assert b"Signature" not in signed.xml
+
+
+def test_a_signed_assertion_in_another_message_vouches_for_nothing() -> None:
+    assertion = etree.tostring(find(tree(minted(sign=("assertion",))), "a:Assertion"), encoding="unicode")
+    with pytest.raises(SignInRefused) as caught:
+        signature.gate(document.message(idp.serialize(logout_request(assertion))), keys(), NOW)
+    assert caught.value.refusal is refusals.SIGNATURE_PROFILE
