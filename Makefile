@@ -46,7 +46,7 @@ fuzz: .venv-fuzz/.ready  ## fuzz what reaches the signature gate, for FUZZ_SECON
 
 EXAMPLES ?= 3000
 second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and change every signed byte (needs xmlsec1)
-	@SIQ_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -rs tests/core/saml/test_second_opinion.py
+	@SIQ_TEST_RANDOM=1 SIQ_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -rs tests/core/saml/test_second_opinion.py
 
 bench/.venv/.ready: requirements/bench.txt
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv

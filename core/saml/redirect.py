@@ -8,37 +8,25 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 from urllib.parse import unquote_plus, urlencode
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from core.errors import SignInRefused
 from core.refusals import SIGNATURE_INVALID, SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK
 from core.saml import document
 from core.saml.document import DocumentRefused
+from core.saml.pinned_keys import LEAST_SIGNATURE_BYTES, RSA_SHA256, Keys
 from core.saml.service_keys import ServiceKey
-from core.saml.signature import Keys, PinnedKey
 
 Name = Literal["SAMLRequest", "SAMLResponse"]
 
-_RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
-_HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
-    "256": hashes.SHA256,
-    "384": hashes.SHA384,
-    "512": hashes.SHA512,
-}
-_RSA: Final = {f"http://www.w3.org/2001/04/xmldsig-more#rsa-sha{bits}": made for bits, made in _HASHES.items()}
-_PSS: Final = {f"http://www.w3.org/2007/05/xmldsig-more#sha{bits}-rsa-MGF1": made for bits, made in _HASHES.items()}
-_ECDSA: Final = {f"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha{bits}": made for bits, made in _HASHES.items()}
 _DEFLATE: Final = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
 _KNOWN: Final = ("SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature", "SAMLEncoding")
 _LONGEST_QUERY: Final = 64 * 1024
@@ -68,7 +56,7 @@ def location(url: str, name: Name, xml: str, relay_state: str = "", key: Service
     sent: str = dict(binding()(xml, url, relay_state, name)["headers"])["Location"]
     if key is None:
         return sent
-    query = sent.removeprefix(url)[1:] + "&" + urlencode({"SigAlg": _RSA_SHA256})
+    query = sent.removeprefix(url)[1:] + "&" + urlencode({"SigAlg": RSA_SHA256})
     signature = base64.b64encode(key.private.sign(query.encode(), padding.PKCS1v15(), hashes.SHA256()))
     return f"{sent[: len(url) + 1]}{query}&{urlencode({'Signature': signature})}"
 
@@ -112,9 +100,9 @@ def verify(received: Received, keys: Keys, now: datetime) -> str:
     """
     if not received.algorithm or not received.signature:
         raise SignInRefused(SIGNATURE_MISSING, "The query is not signed")
-    if received.algorithm not in {**_RSA, **_PSS, **_ECDSA}:
+    if received.algorithm not in LEAST_SIGNATURE_BYTES:
         raise SignInRefused(
-            SIGNATURE_WEAK, "The algorithm is not taken", expected=_RSA_SHA256, received=received.algorithm
+            SIGNATURE_WEAK, "The algorithm is not taken", expected=RSA_SHA256, received=received.algorithm
         )
     try:
         signature = document.octets(received.signature)
@@ -122,29 +110,10 @@ def verify(received: Received, keys: Keys, now: datetime) -> str:
         raise SignInRefused(SIGNATURE_PROFILE, "Signature is not base64") from None
     usable = keys.usable(now)
     for key in usable:
-        with suppress(InvalidSignature):
-            _check(key, received, signature)
+        if key.made(signature, received.octets, received.algorithm):
             return key.certificate.fingerprint
     known = ", ".join(key.certificate.fingerprint for key in usable)
     raise SignInRefused(SIGNATURE_INVALID, "No certificate of this connection fits", expected=known)
-
-
-def _check(key: PinnedKey, received: Received, signature: bytes) -> None:
-    """Raise InvalidSignature where this key did not make the signature, or is of another kind than it."""
-    public_key = x509.load_der_x509_certificate(key.certificate.der).public_key()
-    if isinstance(public_key, rsa.RSAPublicKey) and received.algorithm in _RSA:
-        public_key.verify(signature, received.octets, padding.PKCS1v15(), _RSA[received.algorithm]())
-    elif isinstance(public_key, rsa.RSAPublicKey) and received.algorithm in _PSS:
-        digest = _PSS[received.algorithm]()
-        public_key.verify(signature, received.octets, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-    elif isinstance(public_key, ec.EllipticCurvePublicKey) and received.algorithm in _ECDSA:
-        half = (public_key.key_size + 7) // 8  # XML Signature 6.4.3: r and s side by side
-        if len(signature) != 2 * half:
-            raise InvalidSignature
-        r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
-        public_key.verify(utils.encode_dss_signature(r, s), received.octets, ec.ECDSA(_ECDSA[received.algorithm]()))
-    else:
-        raise InvalidSignature
 
 
 def _inflated(text: str) -> bytes:

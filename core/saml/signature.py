@@ -4,10 +4,14 @@ Signatures are checked in this order, and nothing of the received tree leaves :f
 
 1. Where they stand: at most one in the Response and one in its Assertion, each before everything but the Issuer; none elsewhere.
 2. How they are made (SAML Core 5.4): one reference to the element that they stand in, enveloped, exclusive
-   canonicalization, algorithms of a list; each part of a signature exactly once and nothing else in it.
-3. Who made them: ``pybergshamra`` verifies all with one pinned key at a time. What KeyInfo says is not used.
-4. What they cover: the canonical bytes of the element are made here, and their digest is compared with the one in the
-   verified signature. These very bytes are what the caller gets.
+   canonicalization, algorithms of a list; each part of a signature exactly once and nothing else in it. What SignedInfo
+   says is read from its canonical bytes, never from the received tree.
+3. Who made them: one pinned key, which signed those very bytes of each SignedInfo. What KeyInfo says is not used.
+4. What they cover: the canonical bytes of the element that the signature stands in, whose digest is the one in the
+   verified SignedInfo. These very bytes are what the caller gets.
+
+So canonical forms are made here and believed only as bytes: whatever a canonicalizer makes of a strange document, a key
+signed it, or it is refused. No element is looked up by its ID, and no transform is chosen by the document.
 """
 
 from __future__ import annotations
@@ -15,23 +19,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal, NamedTuple
 
-import pybergshamra
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
-from core import certificates
-from core.certificates import Certificate
 from core.errors import SignInRefused
-from core.refusals import CERTIFICATE_EXPIRED, SIGNATURE_INVALID, SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK
+from core.refusals import SIGNATURE_INVALID, SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK
 from core.saml import document
-from core.saml.document import Element
+from core.saml.document import DocumentRefused, Element
+from core.saml.pinned_keys import LEAST_SIGNATURE_BYTES, Keys, PinnedKey
+
+__all__ = ["ASSERTION", "ISSUER", "RESPONSE", "Keys", "PinnedKey", "Signed", "gate"]
 
 RESPONSE: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}Response"
 ASSERTION: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}Assertion"
@@ -47,12 +50,6 @@ _ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 _EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _EC: Final = f"{{{_EXCLUSIVE}}}"
 
-_LEAST_SIGNATURE_BYTES: Final = {
-    **{f"http://www.w3.org/2001/04/xmldsig-more#rsa-sha{bits}": 256 for bits in (256, 384, 512)},
-    **{f"http://www.w3.org/2007/05/xmldsig-more#sha{bits}-rsa-MGF1": 256 for bits in (256, 384, 512)},
-    **{f"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha{bits}": 64 for bits in (256, 384, 512)},
-}
-"""The signature algorithms that are taken, with the length of a signature by the smallest key: RSA 2048, P-256."""
 _DIGESTS: Final = {
     "http://www.w3.org/2001/04/xmlenc#sha256": hashlib.sha256,
     "http://www.w3.org/2001/04/xmldsig-more#sha384": hashlib.sha384,
@@ -78,34 +75,6 @@ class Signed:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedKey:
-    """The key of one certificate, ready to verify. A context holds this key and no other."""
-
-    certificate: Certificate
-    context: pybergshamra.DsigContext
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The pinned keys of a connection. To build them costs more than to use them: keep them."""
-
-    pinned: tuple[PinnedKey, ...]
-
-    @classmethod
-    def of(cls, pem: str) -> Keys:
-        """From PEM text of one or two certificates; raises CertificateRejected."""
-        return cls(tuple(PinnedKey(certificate, _context(certificate)) for certificate in certificates.read(pem)))
-
-    def usable(self, now: datetime) -> tuple[PinnedKey, ...]:
-        """Those that have not expired; refuses with CERTIFICATE_EXPIRED when none is left."""
-        usable = tuple(key for key in self.pinned if not certificates.expired(key.certificate, now))
-        if not usable:
-            last = max(key.certificate.not_after for key in self.pinned)
-            raise SignInRefused(CERTIFICATE_EXPIRED, f"The last certificate expired on {last:%Y-%m-%d %H:%M} UTC")
-        return usable
-
-
 def gate(response: Element, keys: Keys, now: datetime) -> Signed:
     """The signed bytes of a received Response: those of its Assertion when that is signed, else those of the Response.
 
@@ -113,20 +82,10 @@ def gate(response: Element, keys: Keys, now: datetime) -> Signed:
     another message (of single logout), in which nothing but the whole can be signed. Every signature in it must be valid. Raises SignInRefused with SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK,
     CERTIFICATE_EXPIRED or SIGNATURE_INVALID.
     """
-    references = [_reference(element, signature) for element, signature in _signatures(response)]
-    usable = keys.usable(now)
-    signer = _signer(response, references, usable)
-    innermost = references[-1]
-    return Signed(_octets(innermost), innermost.name, signer.certificate.fingerprint)
-
-
-def _context(certificate: Certificate) -> pybergshamra.DsigContext:
-    public_key = x509.load_der_x509_certificate(certificate.der).public_key()
-    manager = pybergshamra.KeysManager()
-    manager.add_key(
-        pybergshamra.load_spki_der(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    )
-    return pybergshamra.DsigContext.secure(manager)
+    claims = [_claim(element, signature) for element, signature in _signatures(response)]
+    signer = _signer(claims, keys.usable(now))
+    octets = [_octets(claim) for claim in claims]  # from the outside in: each signature is taken out of what it covers
+    return Signed(octets[-1], claims[-1].name, signer.certificate.fingerprint)
 
 
 def _signatures(response: Element) -> list[tuple[Element, Element]]:
@@ -144,12 +103,14 @@ def _signatures(response: Element) -> list[tuple[Element, Element]]:
     return found
 
 
-class _Reference(NamedTuple):
-    """A signature of the right profile, taken apart: what it covers and the digest that it promises."""
+class _Claim(NamedTuple):
+    """A signature of the right profile, taken apart: the bytes that are signed, and what they say of an element."""
 
     element: Element
     signature: Element
-    id: str
+    signed_info: bytes
+    algorithm: str
+    value: bytes
     prefixes: list[str]
     digest_method: str
     digest_value: bytes
@@ -159,10 +120,11 @@ class _Reference(NamedTuple):
         return "assertion" if self.element.tag == ASSERTION else "response"
 
 
-def _reference(element: Element, signature: Element) -> _Reference:
+def _claim(element: Element, signature: Element) -> _Claim:
     """Check the profile of one signature. The order of the parts is that of the schema (XML Signature 1.1, 4)."""
-    signed_info, signature_value, *_ = _parts(signature, _SIGNATURE_PARTS, [*_SIGNATURE_PARTS, f"{_DS}KeyInfo"])
-    canonicalization, method, reference = _parts(signed_info, _SIGNED_INFO_PARTS)
+    received, signature_value, *_ = _parts(signature, _SIGNATURE_PARTS, [*_SIGNATURE_PARTS, f"{_DS}KeyInfo"])
+    octets = _canonical_signed_info(received)
+    canonicalization, method, reference = _parts(_parsed(octets), _SIGNED_INFO_PARTS)
     transforms, digest_method, digest_value = _parts(reference, _REFERENCE_PARTS)
     enveloped, exclusive = _parts(transforms, _TRANSFORMS_PARTS)
 
@@ -174,11 +136,23 @@ def _reference(element: Element, signature: Element) -> _Reference:
     _expect_algorithm(exclusive, _EXCLUSIVE)
     prefixes = _inclusive_prefixes(exclusive)
     _expect_algorithm(canonicalization, _EXCLUSIVE)
-    _inclusive_prefixes(canonicalization)
-    _check_strength(method, digest_method, _decoded(signature_value))
-    return _Reference(
-        element, signature, identifier, prefixes, digest_method.get("Algorithm", ""), _decoded(digest_value)
-    )
+    value = _decoded(signature_value)
+    _check_strength(method, digest_method, value)
+    algorithm, digest = method.get("Algorithm", ""), digest_method.get("Algorithm", "")
+    return _Claim(element, signature, octets, algorithm, value, prefixes, digest, _decoded(digest_value))
+
+
+def _canonical_signed_info(received: Element) -> bytes:
+    """The bytes that a signature signs, where it stands. How they are made is the one thing read from the tree."""
+    canonicalization = received[0] if len(received) else received
+    return _canonical(received, _inclusive_prefixes(canonicalization))
+
+
+def _parsed(signed_info: bytes) -> Element:
+    try:
+        return document.parse(signed_info)
+    except DocumentRefused:
+        raise SignInRefused(SIGNATURE_INVALID, "SignedInfo has no canonical form that can be read") from None
 
 
 def _parts(element: Element, *allowed: list[str]) -> list[Element]:
@@ -218,7 +192,7 @@ def _inclusive_prefixes(element: Element) -> list[str]:
 
 def _check_strength(method: Element, digest_method: Element, signature_value: bytes) -> None:
     algorithm, digest = method.get("Algorithm", ""), digest_method.get("Algorithm", "")
-    least = _LEAST_SIGNATURE_BYTES.get(algorithm)
+    least = LEAST_SIGNATURE_BYTES.get(algorithm)
     if least is None or digest not in _DIGESTS:
         weak, expected = (algorithm, "rsa-sha256") if least is None else (digest, "sha256")
         raise SignInRefused(SIGNATURE_WEAK, "The algorithm is not taken", expected=expected, received=weak)
@@ -240,27 +214,14 @@ def _decoded(element: Element) -> bytes:
         raise _profile_refused(f"{_local(element)} is not base64") from None
 
 
-def _signer(response: Element, references: list[_Reference], usable: tuple[PinnedKey, ...]) -> PinnedKey:
-    """The pinned key that made every signature. The verifier reads the tree that was checked, not what was received."""
-    text = etree.tostring(response, encoding="unicode")
+def _signer(claims: Sequence[_Claim], usable: Sequence[PinnedKey]) -> PinnedKey:
+    """The pinned key that made every signature."""
     for key in usable:
-        if _verifies(text, key, references):
+        if all(key.made(claim.value, claim.signed_info, claim.algorithm) for claim in claims):
             return key
     known = ", ".join(key.certificate.fingerprint for key in usable)
-    claimed = ", ".join(_claimed_certificates(references[0].signature))
+    claimed = ", ".join(_claimed_certificates(claims[0].signature))
     raise SignInRefused(SIGNATURE_INVALID, "No certificate of this connection fits", expected=known, received=claimed)
-
-
-def _verifies(text: str, key: PinnedKey, references: list[_Reference]) -> bool:
-    """Whether this key made exactly these signatures, each over the element that it was found in."""
-    try:
-        results = pybergshamra.verify_all(key.context, text)
-    except pybergshamra.BergshamraError:
-        return False
-    if not all(result.is_valid and result.all_reference_digests_verified for result in results):
-        return False
-    covered = [[reference.uri for reference in result.references or ()] for result in results]
-    return covered == [[f"#{reference.id}"] for reference in references]
 
 
 def _claimed_certificates(signature: Element) -> list[str]:
@@ -272,23 +233,24 @@ def _claimed_certificates(signature: Element) -> list[str]:
     return found
 
 
-def _octets(reference: _Reference) -> bytes:
-    """The canonical bytes that the digest in a verified signature was made of."""
-    _detach(reference.signature)
+def _octets(claim: _Claim) -> bytes:
+    """The canonical bytes that the digest in a verified SignedInfo was made of. Takes the signature out of the tree."""
+    _detach(claim.signature)
+    octets = _canonical(claim.element, claim.prefixes)
+    digest = _DIGESTS[claim.digest_method](octets).digest()
+    if not hmac.compare_digest(digest, claim.digest_value):
+        raise SignInRefused(SIGNATURE_INVALID, f"The digest of the {claim.name} does not match")
+    return octets
+
+
+def _canonical(element: Element, prefixes: list[str]) -> bytes:
+    """The element where it stands, by Exclusive XML Canonicalization 1.0 without comments."""
     try:
-        octets = etree.tostring(
-            reference.element,
-            method="c14n",
-            exclusive=True,
-            with_comments=False,
-            inclusive_ns_prefixes=reference.prefixes,
+        return etree.tostring(
+            element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes, with_tail=False
         )
     except etree.C14NError:  # a relative namespace URI
-        raise SignInRefused(SIGNATURE_INVALID, f"The {reference.name} has no canonical form") from None
-    digest = _DIGESTS[reference.digest_method](octets).digest()
-    if not hmac.compare_digest(digest, reference.digest_value):
-        raise SignInRefused(SIGNATURE_INVALID, f"The digest of the {reference.name} does not match")
-    return octets
+        raise SignInRefused(SIGNATURE_INVALID, f"{_local(element)} has no canonical form") from None
 
 
 def _detach(element: Element) -> None:

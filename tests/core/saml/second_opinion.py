@@ -1,7 +1,7 @@
-"""Stock pysaml2 with xmlsec1, which shares no line with our gate: what does it say of the same response?
+"""What others say of the same response: stock pysaml2 with xmlsec1, and pybergshamra of its signatures.
 
-It is a second opinion, never the gate: it may accept more. It takes some 50 ms for each response and goes by the real
-clock.
+They share no line with our gate, canonicalization and all. They are opinions, never the gate: they may accept more.
+pysaml2 takes some 50 ms for each response and goes by the real clock.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pybergshamra
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from saml2 import BINDING_HTTP_POST
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
@@ -97,6 +98,15 @@ class SecondOpinion:
         return Reading(
             answer.name_id.text.strip(" \t\r\n"), attributes, datetime.fromtimestamp(end, UTC) if end else None
         )
+
+
+def third_opinion(document: bytes, provider: IdentityProvider) -> bool:
+    """Whether pybergshamra, with the provider's key and no other, finds every signature of a document to be valid."""
+    key = provider.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    manager = pybergshamra.KeysManager()
+    manager.add_key(pybergshamra.load_spki_der(key))
+    results = pybergshamra.verify_all(pybergshamra.DsigContext.secure(manager), document.decode())
+    return all(result.is_valid and result.all_reference_digests_verified for result in results)
 
 
 def needs_xmlsec1() -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -15,10 +15,12 @@ from lxml import etree
 
 from core import refusals
 from core.errors import CertificateRejected, SignInRefused
+from core.refusals import Refusal
 from core.saml import document, signature
-from core.saml.signature import Keys
+from core.saml.document import Element
+from core.saml.pinned_keys import Keys, PinnedKey
 from core.testing import identity_provider as idp
-from core.testing.identity_provider import IdentityProvider, Signer
+from core.testing.identity_provider import IdentityProvider, Minted, Signer
 from tests.core.saml.given import (
     ISSUER,
     NOW,
@@ -266,9 +268,32 @@ def test_a_certificate_counts_until_its_last_second() -> None:
     assert caught.value.refusal is refusals.CERTIFICATE_EXPIRED
 
 
+# Bytes decide, and not what anybody makes of a document
+
+
+@pytest.fixture
+def strange_canonicalizer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
+    """Makes the canonical form of the element of this name what the attacker wishes."""
+    right = signature._canonical
+
+    def make(name: str, octets: bytes) -> None:
+        def wrong(element: Element, prefixes: list[str]) -> bytes:
+            return octets if element.tag.endswith(f"}}{name}") else right(element, prefixes)
+
+        monkeypatch.setattr(signature, "_canonical", wrong)
+
+    return make
+
+
+def signed_info(response: Minted) -> bytes:
+    return etree.tostring(
+        find(document.message(response.xml), ".//ds:SignedInfo"), method="c14n", exclusive=True, with_tail=False
+    )
+
+
 def test_the_digest_is_compared_with_the_bytes_that_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were the verifier ever to say yes to something else, the digest of these bytes would still say no."""
-    monkeypatch.setattr(signature, "_verifies", lambda *_: True)
+    """Were the signature ever taken for something else, the digest of these bytes would still say no."""
+    monkeypatch.setattr(PinnedKey, "made", lambda *_: True)
     accept(minted())
     refused(
         refusals.SIGNATURE_INVALID,
@@ -276,14 +301,57 @@ def test_the_digest_is_compared_with_the_bytes_that_are_handed_on(monkeypatch: p
     )
 
 
-def test_the_verifier_has_to_find_the_very_signatures_that_were_checked() -> None:
-    """Were its way through the document ever another than ours, its yes would be about something else."""
-    response = minted()
-    key, root = keys().pinned[0], document.message(response.xml)
-    checked = [signature._reference(element, found) for element, found in signature._signatures(root)]
-    assert signature._verifies(response.xml.decode(), key, checked)
-    assert not signature._verifies(response.xml.decode(), key, checked[:1])
-    assert not signature._verifies(response.xml.decode(), key, checked[::-1])
+def test_the_digest_is_read_from_the_bytes_that_were_signed(
+    strange_canonicalizer: Callable[[str, bytes], None],
+) -> None:
+    """A SignedInfo whose canonical form is another than what stands there, as in the parser differentials of 2025: the
+    tree says the digest of what was altered, the signed bytes say that of what was signed.
+    """
+    original = minted(sign=("assertion",))
+    altered = replaced(original, ">ada@example.test</saml2:NameID>", ">eve@example.test</saml2:NameID>")
+    assertion = document.message(altered).find(f"{{{idp.ASSERTION}}}Assertion")
+    assert assertion is not None
+    assertion.remove(assertion[1])
+    digest = hashlib.sha256(etree.tostring(assertion, method="c14n", exclusive=True)).digest()
+    old = re.search(rb"<ds:DigestValue>([^<]*)<", altered)
+    assert old
+    altered = altered.replace(old[1], base64.b64encode(digest))
+    strange_canonicalizer("SignedInfo", signed_info(original))
+    accept(original)
+    assert refused(refusals.SIGNATURE_INVALID, altered).detail == "The digest of the assertion does not match"
+
+
+def test_the_signed_bytes_of_another_response_name_another_element(
+    strange_canonicalizer: Callable[[str, bytes], None],
+) -> None:
+    other = minted(sign=("assertion",))
+    strange_canonicalizer("SignedInfo", signed_info(other))
+    accept(other)
+    refused(refusals.SIGNATURE_PROFILE, minted(sign=("assertion",)))
+
+
+@pytest.mark.parametrize(
+    ("octets", "because"),
+    [
+        (b"", refusals.SIGNATURE_INVALID),
+        (b" ", refusals.SIGNATURE_INVALID),
+        (b"\xff", refusals.SIGNATURE_INVALID),
+        (b"<SignedInfo/>", refusals.SIGNATURE_PROFILE),
+    ],
+)
+def test_a_void_canonical_form_of_what_is_signed_is_refused(
+    octets: bytes, because: Refusal, strange_canonicalizer: Callable[[str, bytes], None]
+) -> None:
+    """Void canonicalization (CVE-2025-66568): signed bytes that say nothing vouch for nothing."""
+    strange_canonicalizer("SignedInfo", octets)
+    refused(because, minted())
+
+
+def test_a_void_canonical_form_of_the_assertion_is_refused(
+    strange_canonicalizer: Callable[[str, bytes], None],
+) -> None:
+    strange_canonicalizer("Assertion", b"")
+    refused(refusals.SIGNATURE_INVALID, minted())
 
 
 def test_the_id_of_an_assertion_names_it() -> None:
