@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import pluggy
 
-from core import attribute_names
+from core import attribute_names, refusals
 from core.errors import ConfigRejected, SignInRefused
 from core.field_types import (
     AcsUrl,
@@ -92,6 +92,7 @@ __all__ = [
     "download",
     "hookimpl",
     "is_email_address",
+    "refusals",
     "tab",
     "ui",
 ]
@@ -110,11 +111,13 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A plugin's place in the catalog.
+    """A plugin's place in the catalog, and its words.
 
     ``summary`` is one sentence. ``search`` are words by which people look for it and that its texts do not hold.
     ``documentation`` is an https URL of the provider's own guide, or empty; the guide beside the plugin
-    (``guide.md``) is linked without being named.
+    (``guide.md``) is linked without being named. ``fixes`` are sentences for the administrator, at most 400 characters
+    each, in place of the usual ones of these refusals (``siq.refusals.AUDIENCE_MISMATCH``): what to change in words that
+    the provider's own pages use. ``{provider}`` in one stands for ``title``.
     """
 
     title: str
@@ -123,6 +126,7 @@ class Tile:
     summary: str
     search: tuple[str, ...] = ()
     documentation: str = ""
+    fixes: Mapping[Refusal, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def codes() -> str:
     """Every way in which a sign-in ends without a session."""
     text = (
         "A refused sign-in shows a code and a sentence to the person; the administrator sees the check that failed, what was "
-        "expected and received, and what to change. `{provider}` stands for the name of the integration."
+        "expected and received, and what to change. `{provider}` stands for the name of the integration, which may say it in the "
+        "provider's own words instead (`Tile.fixes`)."
     )
     parts = [_head("Codes", "core/refusals.py", text)]
     groups: dict[str, list[tuple[str, ...]]] = {}

@@ -20,6 +20,7 @@ from core.flows.connections import active_connection
 from core.flows.key_rotation import KeyView, keys
 from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
+from core.flows.tiles import TileView
 from core.plugin_api import SetupStep
 from core.refusals import BY_CODE
 from core.saml.response import CHECKS
@@ -137,7 +138,7 @@ def integration(services: Services, actor: Actor, plugin_id: str, outcome: str =
         problem=problem,
         steps=connection.activation.steps if connection else (),
         people=people or 0,
-        last_sign_in=_view(last, dialog.tile.title) if last else None,
+        last_sign_in=_view(last, dialog.tile) if last else None,
         days=days,
         outcome=wanted,
         attempts=attempts,
@@ -169,7 +170,7 @@ def trace(services: Services, actor: Actor, plugin_id: str, attempt_id: str) -> 
             kept = Trace.unseal(services.vault, row.id, row.trace)
         except ValueError:
             kept = Trace(xml="")  # the key that sealed it was removed; the rest is still worth showing
-        return AttemptTrace(_view(row, dialog.tile.title), _steps(row), kept.attributes, kept.xml)
+        return AttemptTrace(_view(row, dialog.tile), _steps(row), kept.attributes, kept.xml)
 
 
 def plugin_of_attempt(services: Services, actor: Actor, attempt_id: str) -> str:
@@ -200,7 +201,7 @@ def _attempts(session: Session, dialog: Dialog, outcome: str) -> tuple[AttemptVi
     if outcome == "failed":
         found = found.where(Attempt.outcome == Outcome.FAILED)
     rows = session.scalars(found.order_by(Attempt.at.desc(), Attempt.id).limit(ATTEMPTS))
-    return tuple(_view(row, dialog.tile.title) for row in rows)
+    return tuple(_view(row, dialog.tile) for row in rows)
 
 
 def _days(session: Session, connection: str) -> tuple[Day, ...]:
@@ -215,9 +216,9 @@ def _days(session: Session, connection: str) -> tuple[Day, ...]:
     return tuple(Day(counts[ago, Outcome.SIGNED_IN], counts[ago, Outcome.FAILED]) for ago in range(DAYS - 1, -1, -1))
 
 
-def _view(row: Attempt, provider: str) -> AttemptView:
+def _view(row: Attempt, tile: TileView) -> AttemptView:
     refusal = BY_CODE.get(row.code)
-    started = "Started here" if row.started_here else f"Started at {provider}"
+    started = "Started here" if row.started_here else f"Started at {tile.title}"
     return AttemptView(
         id=row.id,
         outcome=row.outcome,
@@ -229,7 +230,7 @@ def _view(row: Attempt, provider: str) -> AttemptView:
         detail=row.detail,
         expected=row.expected,
         received=row.received,
-        fix=refusal.fix.replace("{provider}", provider) if refusal else "",
+        fix=tile.fixes.get(refusal, refusal.fix).replace("{provider}", tile.title) if refusal else "",
         started_here=row.started_here,
         address=row.address,
         browser=row.browser,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from sqlalchemy import func, select
@@ -17,6 +19,7 @@ from core.flows.connections import active_connection
 from core.flows.services import Services
 from core.plugin_api import Category
 from core.plugin_host import Plugin, Quarantined
+from core.refusals import Refusal
 from core.store.tables import Attempt, Connection, ConnectionState, LinkedIdentity, Outcome
 
 State = Literal["off", "draft", "active", "attention", "error"]
@@ -45,7 +48,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class TileView:
-    """A tile of the catalog. ``reason`` says why a plugin is not working."""
+    """A tile of the catalog. ``reason`` says why a plugin is not working; ``fixes`` are its own words for refusals."""
 
     plugin_id: str
     title: str
@@ -60,6 +63,7 @@ class TileView:
     documentation: str = ""
     has_guide: bool = False
     search_text: str = ""
+    fixes: Mapping[Refusal, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def in_use(self) -> bool:
@@ -84,6 +88,7 @@ def tile(services: Services, plugin: Plugin, connection: Connection | None, sess
         logo=logo(plugin.id, spec.title, has_icon=plugin.icon is not None),
         documentation=spec.documentation,
         has_guide=plugin.guide is not None,
+        fixes=spec.fixes,
         search_text=" ".join((spec.title, spec.maker, spec.summary, *tags, *spec.search)).lower(),
     )
 

@@ -5,6 +5,7 @@ Each check raises ``WrongAnswerError`` with what is wrong, without any value of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ MOST_FILE_BYTES = 4 * 1024 * 1024
 """Of a file that a plugin makes; the largest template that CloudFormation takes has 1 MB."""
 _MOST_STEPS = 20
 _MOST_SENTENCE = 300
+_MOST_FIX = 400
 _MOST_DETAIL = 2000
 
 T = TypeVar("T")
@@ -43,6 +45,12 @@ def check_tile(tile: object) -> Tile:
         _text("search", word, 60)
     if _text("documentation", answer.documentation, 2048, empty=True):
         _address("documentation", answer.documentation)
+    if not isinstance(answer.fixes, Mapping):
+        raise WrongAnswerError(f"fixes is {_named(answer.fixes)}; it must map refusals to sentences")
+    for refusal, sentence in answer.fixes.items():
+        if refusal not in refusals.ALL:
+            raise WrongAnswerError("fixes has a key that is not one of core.refusals")
+        _text(f"fixes of {refusal.code}", sentence, _MOST_FIX)
     return answer
 
 

@@ -4,8 +4,7 @@ from pydantic import BaseModel, Field
 
 import core.plugin_api as siq
 from plugins.aws_sso.sender_template import SenderTemplate
-
-OTHER_PAGES = {"/saml/logout/": "sign-out URL", "/saml/metadata/": "address of the metadata file"}
+from plugins.aws_sso.words import FIXES, OTHER_PAGES
 
 
 class Provisioning(BaseModel):
@@ -73,6 +72,7 @@ def describe_tile() -> siq.Tile:
         summary="Let people sign in with their AWS workforce account, through IAM Identity Center.",
         search=("aws sso", "iam identity center", "saml", "scim"),
         documentation="https://docs.aws.amazon.com/singlesignon/latest/userguide/customermanagedapps-saml2-setup.html",
+        fixes=FIXES,
     )
 
 

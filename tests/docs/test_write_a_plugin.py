@@ -35,9 +35,10 @@ def test_every_line_of_the_plugin_is_explained_in_its_order() -> None:
     assert [line for line in quoted.splitlines() if line] == [line for line in PLUGIN_FILE.splitlines() if line]
 
 
-def test_what_is_quoted_of_the_file_beside_the_plugin_is_there() -> None:
-    (quoted,) = blocks("The Amazon AWS plugin, line by line", "py")
-    assert quoted in (ROOT / "plugins/aws_sso/sender_template.py").read_text()
+def test_what_is_quoted_of_the_files_beside_the_plugin_is_there() -> None:
+    sender, fixes = blocks("The Amazon AWS plugin, line by line", "py")
+    assert sender in (ROOT / "plugins/aws_sso/sender_template.py").read_text()
+    assert fixes in (ROOT / "plugins/aws_sso/words.py").read_text()
 
 
 def test_the_sample_test_passes() -> None:

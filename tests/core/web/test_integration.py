@@ -59,7 +59,7 @@ def test_a_trace_names_the_cause_and_the_fix_and_is_audited(admin: httpx.Client,
     trace = admin.get(f"{AWS}/attempts/{failed}", headers=headers)
     words = text_of(trace)
     assert "How to fix it" in words
-    assert "In Amazon AWS, set the audience" in words
+    assert "choose Actions, Edit configuration. Set Application SAML audience to the expected value." in words
     assert "SSO-104" in words
     assert "Failed: Audience" in words
     assert re.search("Not checked .*Match a person, Start a session", words)
@@ -68,6 +68,15 @@ def test_a_trace_names_the_cause_and_the_fix_and_is_audited(admin: httpx.Client,
     assert "Response XML" in words
     assert ("<!doctype html>" in trace.text) == (not headers)
     assert "integration.trace_viewed" in text_of(admin.get("/audit"))
+
+
+def test_a_refusal_of_which_the_plugin_says_nothing_keeps_the_usual_sentence(
+    site: Website, aws: Activated, provider: IdentityProvider, admin: httpx.Client
+) -> None:
+    answer = site.sso(aws, provider, subject="nobody", attributes={})
+    words = text_of(admin.get(f"{AWS}/attempts/{answer.headers['x-correlation-id']}"))
+    assert "SSO-202" in words
+    assert "In Amazon AWS, map one, or use it as the subject." in words
 
 
 @pytest.mark.usefixtures("aws")
