@@ -99,7 +99,10 @@ def parse(document: bytes) -> Element:
 
 def octets(text: str) -> bytes:
     """The bytes of a base64 text (RFC 4648), strict but for white space. Raises ValueError."""
-    return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
 
 
 def _utf8(document: bytes) -> bytes:
