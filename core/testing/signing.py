@@ -56,6 +56,7 @@ class Signer:
     prefix: str = "ds"
     key_info: bool = True
     edit: Callable[[Element], None] | None = None
+    signed_info_prefixes: str = ""
 
     def sign(self, element: Element) -> None:
         """Sign ``element`` by its ID and put the signature after its Issuer, or first where it has none."""
@@ -68,7 +69,7 @@ class Signer:
         value = signature.find(f"{{{DSIG}}}SignatureValue")
         assert signed_info is not None
         assert value is not None
-        octets = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
+        octets = _canonical(signed_info, self.signed_info_prefixes)
         value.text = base64.b64encode(self._sign(octets)).decode("ascii")
 
     @property
@@ -77,12 +78,8 @@ class Signer:
         return self.signature or ("rsa-sha256" if isinstance(self.provider.key, rsa.RSAPrivateKey) else "ecdsa-sha256")
 
     def _digest(self, element: Element) -> str:
-        prefixes = self.inclusive_prefixes.split() or None
-        octets = etree.tostring(
-            element, method="c14n", exclusive=True, with_comments=False, with_tail=False, inclusive_ns_prefixes=prefixes
-        )
         digest = hashes.Hash(DIGESTS[self.digest][1]())
-        digest.update(octets)
+        digest.update(_canonical(element, self.inclusive_prefixes))
         return base64.b64encode(digest.finalize()).decode("ascii")
 
     def _sign(self, octets: bytes) -> bytes:
@@ -98,18 +95,30 @@ class Signer:
 
     def _skeleton(self, reference: str, digest_value: str) -> str:
         d, xmlns = (f"{self.prefix}:", f"xmlns:{self.prefix}") if self.prefix else ("", "xmlns")
-        inclusive = ""
-        if self.inclusive_prefixes:
-            inclusive = f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{self.inclusive_prefixes}"/>'
+        inclusive, of_signed_info = (
+            f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{prefixes}"/>' if prefixes else ""
+            for prefixes in (self.inclusive_prefixes, self.signed_info_prefixes)
+        )
         key_info = ""
         if self.key_info:
             certificate = self.provider.certificate_base64
             key_info = f"<{d}KeyInfo><{d}X509Data><{d}X509Certificate>{certificate}</{d}X509Certificate></{d}X509Data></{d}KeyInfo>"
         return (
-            f'<{d}Signature {xmlns}="{DSIG}"><{d}SignedInfo><{d}CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
-            f'<{d}SignatureMethod Algorithm="{SIGNATURES[self.algorithm]}"/><{d}Reference URI="#{reference}">'
+            f'<{d}Signature {xmlns}="{DSIG}"><{d}SignedInfo><{d}CanonicalizationMethod Algorithm="{EXCLUSIVE}">'
+            f'{of_signed_info}</{d}CanonicalizationMethod><{d}SignatureMethod Algorithm="{SIGNATURES[self.algorithm]}"/><{d}Reference URI="#{reference}">'
             f'<{d}Transforms><{d}Transform Algorithm="{ENVELOPED}"/><{d}Transform Algorithm="{EXCLUSIVE}">{inclusive}'
             f'</{d}Transform></{d}Transforms><{d}DigestMethod Algorithm="{DIGESTS[self.digest][0]}"/>'
             f"<{d}DigestValue>{digest_value}</{d}DigestValue></{d}Reference></{d}SignedInfo>"
             f"<{d}SignatureValue/>{key_info}</{d}Signature>"
         )
+
+
+def _canonical(element: Element, prefixes: str) -> bytes:
+    return etree.tostring(
+        element,
+        method="c14n",
+        exclusive=True,
+        with_comments=False,
+        with_tail=False,
+        inclusive_ns_prefixes=prefixes.split() or None,
+    )

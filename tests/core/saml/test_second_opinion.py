@@ -53,6 +53,7 @@ DIFFERENCES = {
     "rsa_pss_with_sha_512": "xmlsec1 before 1.3 does not know RSA-PSS.",
     "encrypted_key_with_sha_256": "xmlsec1 before 1.3 does not know RSA-OAEP of XML Encryption 1.1.",
     "empty_attribute_statement": "pysaml2 checks the schema, which AWS does not keep to here.",
+    "prefix_list_of_the_signed_info": "pysaml2's schema knows no PrefixList there; xmlsec1 by itself takes it.",
     "no_issuer_of_the_response": "pysaml2 looks the provider's keys up by the Issuer of the Response.",
     "two_confirmations": "pysaml2 refuses where one confirmation does not hold; Profiles 4.1.4.3 asks for one that does.",
 }

@@ -223,12 +223,21 @@ def values_of_any_type(good: Good) -> bytes:
 @CONTROLS.control
 def prefix_declared_at_the_response(good: Good) -> bytes:
     """A prefix that only values use, declared at the Response and named in the PrefixList, as Okta does it."""
+    return _typed_from_the_response(good, Signer(good.provider, inclusive_prefixes="xs"))
+
+
+@CONTROLS.control
+def prefix_list_of_the_signed_info(good: Good) -> bytes:
+    """The PrefixList of the canonicalization of SignedInfo, too, names a prefix that is declared at the Response."""
+    return _typed_from_the_response(good, Signer(good.provider, inclusive_prefixes="xs", signed_info_prefixes="xs"))
+
+
+def _typed_from_the_response(good: Good, signer: Signer) -> bytes:
     text = good.xml(sign=()).replace(
         "<saml2p:Response ", '<saml2p:Response xmlns:xs="http://www.w3.org/2001/XMLSchema" ', 1
     )
     root = etree.fromstring(text.partition("?>")[2])
     find(root, ".//a:AttributeValue").set("{http://www.w3.org/2001/XMLSchema-instance}type", "xs:string")
-    signer = Signer(good.provider, inclusive_prefixes="xs")
     signer.sign(find(root, "a:Assertion"))
     signer.sign(root)
     return serialize(root)
