@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from scim2_models import UniquenessException
+from scim2_models import InvalidValueException, UniquenessException
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from core.flows import audit, offboarding
 from core.flows.offboarding import Cause
 from core.flows.people_matching import email_key
 from core.scim.accounts import Person
-from core.scim.resources import comparable
+from core.scim.resources import LONGEST_EMAIL, comparable
 from core.settings import Settings
 from core.store.provisioning_tables import Departure, Membership, ProvisioningRules, PushedGroup, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
@@ -161,6 +161,8 @@ class DirectoryAccounts:
         user.display_name = person.display_name
         user.email = person.email
         user.email_key = email_key(person.email) if person.email else _NO_ADDRESS + user.id
+        if len(user.email_key) > LONGEST_EMAIL:  # in lower case some letters are two
+            raise InvalidValueException(detail=f"An address may have at most {LONGEST_EMAIL} characters")
 
     def _set_active(self, user: User, active: bool | None) -> None:  # noqa: FBT001  a value of the resource, not a switch
         if active is False and user.active:

@@ -74,10 +74,11 @@ class RequestView:
 def record(session: Session, opened: Opened, call: Call, answer: Answer, milliseconds: float) -> None:
     """Keep a request, in the caller's transaction. Secrets are left out of the body, and it is cut."""
     sent, answered = _json(call.body or b""), _json(answer.body)
-    query = f"?{urlencode(call.query)}" if call.query else ""
+    asked = {name: "…" if _SECRET.search(f"{name} {value}") else value for name, value in call.query.items()}
+    query = f"?{urlencode(asked)}" if asked else ""
     failed = answer.status >= _SUCCESS
-    resource_id = _resource_id(call.path, answered)
-    named = _named(answered, sent) or answer.about or _known(session, opened, resource_id)
+    resource_id = _resource_id(call.path, _object(answered))
+    named = _named(_object(answered), _object(sent)) or answer.about or _known(session, opened, resource_id)
     session.add(
         ProvisioningRequest(
             organization_id=opened.organization_id,
@@ -87,10 +88,10 @@ def record(session: Session, opened: Opened, call: Call, answer: Answer, millise
             path=_text(call.path + query)[:1024],
             status=answer.status,
             milliseconds=round(milliseconds, 1),
-            who=_text(named or call.query.get("filter", ""))[:512],
+            who=_text(named or asked.get("filter", ""))[:512],
             resource_id=resource_id,
-            scim_type=str(answered.get("scimType", ""))[:32] if failed else "",
-            reason=_text(str(answered.get("detail", "")))[:2_000] if failed else "",
+            scim_type=str(_object(answered).get("scimType", ""))[:32] if failed else "",
+            reason=_text(str(_object(answered).get("detail", "")))[:2_000] if failed else "",
             body=_text(_readable(sent, call.body or b"")),
             address=call.address[:64],
             correlation_id=correlation.current(),
@@ -182,17 +183,21 @@ def _resource_id(path: str, answered: Mapping[str, Any]) -> str:
     return found if _ID.fullmatch(found) else ""
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _json(body: bytes) -> Any:
     try:
-        document = from_json(body)
+        return from_json(body)
     except ValueError:
-        return {}
+        return None
+
+
+def _object(document: Any) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _readable(document: Mapping[str, Any], body: bytes) -> str:
-    if not document:
-        return body[:200].decode("utf-8", "replace")
+def _readable(document: Any, body: bytes) -> str:
+    if document is None:  # no JSON: where a secret begins and ends is not known
+        text = body[:200].decode("utf-8", "replace")
+        return "…" if _SECRET.search(text) else text
     text = json.dumps(_redacted(document), ensure_ascii=False, indent=1)
     return text if len(text) <= _LONGEST_BODY else text[:_LONGEST_BODY] + "…"
 
@@ -201,10 +206,8 @@ def _redacted(value: Any, name: str = "") -> Any:
     if _SECRET.search(name):
         return "…"
     if isinstance(value, dict):
-        hidden = (
-            value.get("path") if isinstance(value.get("path"), str) and _SECRET.search(str(value["path"])) else None
-        )
-        return {key: _redacted(item, str(hidden) if key == "value" and hidden else key) for key, item in value.items()}
+        path = next((str(item) for key, item in value.items() if key.lower() == "path"), "")
+        return {key: _redacted(item, path if key.lower() == "value" and path else key) for key, item in value.items()}
     if isinstance(value, list):
         return [_redacted(item, name) for item in value[:20]] + (["…"] if len(value) > 20 else [])  # noqa: PLR2004  of a long list the first are enough
     return value

@@ -182,6 +182,8 @@ def open_connection(services: Services, connection: str, token: str, address: st
 
 
 def _opened(services: Services, connection: str, token: str, address: str) -> Opened | None:
+    if not connection.isprintable():  # NUL, which no database looks up
+        return None
     given, now = hashed(token), clock.now()
     live = [pair for pair in directory.opened_by_tokens(services.database, connection) if pair[1].expires_at > now]
     fitting = [pair for pair in live if hmac.compare_digest(pair[1].token_hash, given)]

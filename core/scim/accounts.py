@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.scim.resources import Document
+from core.scim.resources import LONGEST_EMAIL, Document
 from core.store.tables import User
 
 
@@ -64,4 +64,6 @@ def _address(document: Document) -> str:
     emails: list[dict[str, Any]] = [email for email in document.get("emails", ()) if email.get("value")]
     emails.sort(key=lambda email: (not email.get("primary"), str(email.get("type", "")).lower() != "work"))
     address = str(emails[0]["value"]).strip() if emails else ""
-    return address or (document["userName"] if "@" in document["userName"] else "")
+    if address or "@" not in document["userName"] or len(document["userName"]) > LONGEST_EMAIL:
+        return address
+    return str(document["userName"])

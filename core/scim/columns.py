@@ -23,13 +23,12 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    null,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from core.scim.resources import GROUP, USER
+from core.scim.resources import GROUP, USER, comparable
 from core.store.provisioning_tables import Membership, PushedEmail, PushedGroup, PushedUser
 from core.store.tables import User
 
@@ -109,11 +108,14 @@ def column_of(attribute: Any) -> ColumnElement[Any]:
 
 @dataclass(frozen=True)
 class Columns:
-    """The expressions of one resource type in one connection. ``dialect`` is sqlite or postgresql."""
+    """The expressions of one resource type in one connection, whose resources are below ``base_url``. ``dialect`` is
+    sqlite or postgresql.
+    """
 
     kind: str
     dialect: str
     connection_id: str
+    base_url: str = ""
 
     @property
     def entity(self) -> type[PushedUser | PushedGroup]:
@@ -140,7 +142,7 @@ class Columns:
             ("meta", "created"): entity.created_at.expression,
             ("meta", "lastModified"): entity.changed_at.expression,
             ("meta", "version"): literal('W/"') + cast(entity.version, Text) + literal('"'),
-            ("meta", "location"): null(),
+            ("meta", "location"): literal(comparable(f"{self.base_url}/{self.kind}s/", exact=False)) + self.id,
         }
         if self.kind == USER:
             scalars["userName",] = PushedUser.user_name_key.expression

@@ -36,8 +36,8 @@ def wanted(resource: Resource[Any]) -> dict[str, str | None]:
 def change_of(patch: PatchOp[Any]) -> Change | None:
     """The change of members that a PATCH is; none where it is, or may be, something else.
 
-    Forms: ``add`` with a list at ``members``; ``remove`` with a list at ``members`` (Microsoft Entra);
-    ``remove`` at ``members[value eq "…"]``.
+    Forms: ``add`` with a list at ``members``, or of nothing but ``members``; ``remove`` with a list at ``members``
+    (Microsoft Entra); ``remove`` at ``members[value eq "…"]``.
     """
     add: dict[str, str | None] = {}
     remove: set[str] = set()
@@ -50,13 +50,16 @@ def change_of(patch: PatchOp[Any]) -> Change | None:
             remove -= names.keys()
         else:
             remove |= names.keys()
-            add = {member: display for member, display in add.items() if member not in names}
+            for member in names:
+                add.pop(member, None)
     return Change(add, frozenset(remove))
 
 
 def _members_named(operation: PatchOperation[Any]) -> dict[str, str | None] | None:
     if operation.path is None:
-        return None
+        if operation.op != PatchOperation.Op.add or not isinstance(operation.value, dict):
+            return None
+        return _entries(next(iter(operation.value.values()))) if _only_members(operation.value) else None
     path = operation.path.ast
     if operation.op == PatchOperation.Op.remove and isinstance(path, ValuePath):
         match path.val_filter:
@@ -70,7 +73,15 @@ def _members_named(operation: PatchOperation[Any]) -> dict[str, str | None] | No
         return None
     if str(operation.path).lower() != "members" or operation.op == PatchOperation.Op.replace_:
         return None
-    entries: list[Any] = operation.value if isinstance(operation.value, list) else [operation.value]
+    return _entries(operation.value)
+
+
+def _only_members(value: dict[str, Any]) -> bool:
+    return [name.lower() for name in value] == ["members"]
+
+
+def _entries(value: Any) -> dict[str, str | None] | None:
+    entries: list[Any] = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, dict) and isinstance(entry.get("value"), str) for entry in entries):
         return None
     return _named([(entry["value"], entry.get("display")) for entry in entries])

@@ -48,6 +48,7 @@ CURSOR_SECONDS = 3_600
 LONGEST_NAME = 512  # characters of what is indexed
 LONGEST_EMAIL = 320
 LONGEST_VALUE = 8_192  # characters of every other value
+MOST_ENTRIES = 1_000  # of all attributes with several values of one user
 
 _INDEXED = frozenset({"userName", "externalId", "displayName"})
 
@@ -169,13 +170,27 @@ def comparable(value: str, *, exact: bool) -> str:
 def document_of(resource: Resource[Any], *left_out: str) -> Document:
     """The JSON of a resource as it is kept. ``left_out`` are attributes that are kept elsewhere.
 
-    Raises ``InvalidValueException`` for a value that is too long to be kept.
+    Schemas that we do not have are left out like their attributes, and so is an empty ``externalId``. Raises
+    ``InvalidValueException`` for a value that is too long to be kept, too many of them, or an empty name.
     """
     document: Document = resource.model_dump(mode="json")
     for name in ("id", "meta", *left_out):
         document.pop(name, None)
+    document["schemas"] = [each for each in document.get("schemas", ()) if each in _urns()]
+    if not document.get("externalId"):
+        document.pop("externalId", None)
+    name = "userName" if "userName" in _by_name(type(resource)) else "displayName"
+    if not str(document.get(name) or "").strip():
+        raise InvalidValueException(detail=f"{name} may not be empty")
+    if sum(len(value) for value in document.values() if isinstance(value, list)) > MOST_ENTRIES:
+        raise InvalidValueException(detail=f"A resource may have at most {MOST_ENTRIES} values beside members")
     _check_length("", document)
     return document
+
+
+@cache
+def _urns() -> frozenset[str]:
+    return frozenset(str(schema.id) for schema in provider().schemas)
 
 
 def keys_of(model: type[BaseModel], document: Mapping[str, Any]) -> Document:

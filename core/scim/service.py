@@ -17,6 +17,7 @@ from scim2_models import (
     InvalidSyntaxException,
     NotFoundException,
     PatchOp,
+    PayloadTooLargeException,
     Resource,
     ResourceType,
     ResponseParameters,
@@ -30,9 +31,12 @@ from scim2_server.service import ScimService
 
 from core.scim import dialects, members
 from core.scim.filters import storable
-from core.scim.resources import GROUP, PATCHING, attributes, model_named, provider
+from core.scim.resources import GROUP, PATCHING, USER, attributes, model_named, provider
 from core.scim.rows import version
 from core.scim.storage import Storage
+
+_MOST_OPERATIONS = {USER: 100, GROUP: 20}  # of one PATCH; those that only add and remove members are not counted
+MOST_VALUES = 5_000  # of all operations of one PATCH of a user
 
 
 class Service(ScimService):
@@ -67,6 +71,12 @@ class Service(ScimService):
         """200 with the resource (RFC 7644 3.5.2), which every client takes."""
         return self.replacement_response(base_url, resource, response_parameters)
 
+    def bulk_failure(self, outcome: dict[str, Any], exception: Exception) -> dict[str, Any]:
+        """See :class:`ScimService`. What is no fault of the operation fails the request, which is tried again."""
+        if not isinstance(exception, SCIMException):
+            raise exception
+        return super().bulk_failure(outcome, exception)
+
     def publish(self, base_url: str, resource: Resource[Any]) -> Resource[Any]:
         """See :class:`ScimService`. Members are shared, not copied: their references are URLs already."""
         if "members" not in resource.__dict__:
@@ -95,6 +105,22 @@ class Service(ScimService):
         assert response.body is not None
         response.body["members"] = [_member(entry) for entry in entries]
         return response
+
+
+def _check_cost(resource_type: ResourceType, patch_op: PatchOp[Any]) -> None:
+    """Each operation validates the whole resource: a request of thousands would take minutes."""
+    operations = patch_op.operations or []
+    most = _MOST_OPERATIONS[str(resource_type.name)]
+    if len(operations) > most:
+        raise PayloadTooLargeException(detail=f"A PATCH may have at most {most} operations beside those on members")
+    if resource_type.name == USER and sum(_size(each.value) for each in operations) > MOST_VALUES:
+        raise PayloadTooLargeException(detail=f"A PATCH may have at most {MOST_VALUES} values")
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(_size(each) for each in value.values())
+    return sum(_size(each) for each in value) if isinstance(value, list) else 1
 
 
 def _member(entry: Any) -> dict[str, Any]:
@@ -145,6 +171,7 @@ class Handler(ScimHandler):
         """See :class:`ScimHandler`; a change of members alone does not read the group's other members."""
         change = members.change_of(patch_op) if resource_type.name == GROUP else None
         if change is None:
+            _check_cost(resource_type, patch_op)
             return super().patch_resource(resource_type, resource_id, patch_op, conditions)
         group = self.ours.group_row(resource_id)
         conditions.check(version(group), "PATCH")

@@ -292,7 +292,7 @@ class Storage(ScimStorage):
     # -- queries -----------------------------------------------------------------------------------------------------
 
     def _matching(self, kind: str, request: SearchRequest[Any]) -> tuple[Query, Columns, ColumnElement[Any] | None]:
-        columns, model = Columns(kind, self.dialect, self.connection_id), model_named(kind)
+        columns, model = Columns(kind, self.dialect, self.connection_id, self.base_url), model_named(kind)
         value = sort_value(request, model, columns)
         query: Query = select(literal(kind).label("kind"), columns.id.label("id")).where(columns.owned)
         if request.filter is not None:

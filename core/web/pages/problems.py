@@ -20,6 +20,8 @@ from core.web.filters import iso, query
 
 log = structlog.get_logger()
 
+_SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -34,7 +36,10 @@ class Problem:
 
 def show(request: Request, problem: Problem) -> Response:
     """The page of a problem, inside the product for people who are signed in. Programs get it as JSON."""
-    if request.url.path.startswith(("/api/", "/scim/")):
+    if request.url.path.startswith("/scim/"):  # RFC 7644 3.12
+        error = {"schemas": [_SCIM_ERROR], "status": str(problem.status), "detail": f"{problem.title}. {problem.text}"}
+        return JSONResponse(error, problem.status, media_type="application/scim+json")
+    if request.url.path.startswith("/api/"):
         return JSONResponse({"error": problem.title, "message": problem.text}, status_code=problem.status)
     template = "problem.j2" if guards.actor_of(request) else "problem-door.j2"
     return view.render(request, template, {"problem": problem}, status=problem.status)
