@@ -44,7 +44,7 @@ from core.scim.resources import MOST_BYTES
 from core.scim.service import Handler, Service
 from core.scim.storage import Storage
 from core.store.provisioning_tables import ProvisioningRules, PushedGroup, PushedUser
-from core.store.tables import Role, User
+from core.store.tables import Connection, Role, User
 
 __all__ = [
     "NewToken",
@@ -106,10 +106,12 @@ def _served(services: Services, connection: str, call: Call, started: float) -> 
 
 def _answered(services: Services, service: Service, opened: Opened, call: Call, started: float) -> Answer | None:
     """The answer, recorded; none where the database was busy every time."""
-    for _ in range(_TRIES):
+    for again in range(_TRIES):
         try:
             if call.method in _WRITES and not call.path.rstrip("/").endswith(".search"):
                 with services.database.writing(opened.organization_id) as session:
+                    if again or call.path.strip("/").lower() == "bulk":
+                        _wait_for_turn(session, opened)
                     answer = _handled(services, service, opened, call, session)
                     scim_requests.record(session, opened, call, answer, _since(started))
                 return answer
@@ -122,6 +124,12 @@ def _answered(services: Services, service: Service, opened: Opened, call: Call, 
         else:
             return answer
     return None
+
+
+def _wait_for_turn(session: Session, opened: Opened) -> None:
+    """Requests that lock many resources of a connection come one after the other: two would wait for each other."""
+    own = select(Connection.id).where(Connection.id == opened.connection_id)
+    session.execute(own.with_for_update(key_share=True))  # rows that refer to the connection may still be written
 
 
 def _handled(
