@@ -57,6 +57,8 @@ _DIGESTS: Final = {
 }
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 _MOST_PREFIXES: Final = 16
+_MOST_PARTS: Final = 11
+"""Elements of a SignedInfo that has all it may have."""
 
 _profile_refused = partial(SignInRefused, SIGNATURE_PROFILE)
 
@@ -143,7 +145,12 @@ def _claim(element: Element, signature: Element) -> _Claim:
 
 
 def _canonical_signed_info(received: Element) -> bytes:
-    """The bytes that a signature signs, where it stands. How they are made is the one thing read from the tree."""
+    """The bytes that a signature signs, where it stands. How they are made is the one thing read from the tree.
+
+    Nothing is verified yet, so what anybody sends must not be much.
+    """
+    if sum(1 for _ in received.iter()) > _MOST_PARTS:
+        raise _profile_refused("The parts of SignedInfo", expected=f"{_MOST_PARTS} at most", received="more")
     canonicalization = received[0] if len(received) else received
     return _canonical(received, _inclusive_prefixes(canonicalization))
 

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from core import refusals
 from core.errors import SignInRefused
@@ -96,9 +97,37 @@ def test_too_many_namespaces_are_refused() -> None:
     refused(refusals.XML_REFUSED, holding('<a xmlns="urn:a"/>' * document.MOST_NAMESPACES))
 
 
-def test_too_many_namespaces_in_one_place_are_refused() -> None:
-    many = " ".join(f'xmlns:a{number}="urn:a"' for number in range(document.MOST_NAMESPACES_IN_SCOPE))
+def test_too_many_namespaces_of_one_element_are_refused() -> None:
+    many = " ".join(f'xmlns:a{number}="urn:a"' for number in range(document.MOST_NAMESPACES_OF_ONE + 1))
     refused(refusals.XML_REFUSED, holding(f"<a {many}/>"))
+
+
+LONGEST = "a" * document.LONGEST_NAMESPACE
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("between", ["=", " =\n", ":p=", ":p\t= "])
+def test_a_namespace_that_is_too_long_is_refused(quote: str, between: str) -> None:
+    inside = f"<a xmlns{between}{quote}{{}}{quote}/>"
+    refused(refusals.SIGNATURE_INVALID, holding(inside.format(LONGEST)))
+    refused(refusals.XML_REFUSED, holding(inside.format(LONGEST + "a")))
+
+
+def test_a_prefix_that_is_too_long_is_refused() -> None:
+    refused(refusals.XML_REFUSED, holding(f'<a xmlns:{LONGEST}="urn:a"/>'))
+    refused(refusals.XML_REFUSED, holding(f'<a xmlns{" " * len(LONGEST)} ="urn:a"/>'))
+
+
+def test_a_text_that_speaks_of_namespaces_is_accepted() -> None:
+    text = "xmlns, xmlns= and xmlns:a='b are how namespaces are declared"
+    assert accept(minted(attributes={"note": [text]})).attributes["note"] == (text,)
+
+
+def test_what_is_canonicalized_grows_little() -> None:
+    """The worst that the bounds allow, in an assertion whose SignedInfo is a good one: what is made of it stays small."""
+    uri = f"urn:{'a' * (document.LONGEST_NAMESPACE - 4)}"
+    root = document.message(holding(f'<a xmlns:p="{uri}">{"<p:a/>" * 5_900}</a>'))
+    assert len(etree.tostring(root, method="c14n", exclusive=True)) < 10 * document.MOST_BYTES
 
 
 @pytest.mark.parametrize("levels", [document.DEEPEST, 300, 10_000])
@@ -112,6 +141,9 @@ def test_a_thousand_groups_are_not_too_many() -> None:
     assert list(assertion.attributes["groups"]) == groups
 
 
+PREFIXES = "".join(f' xmlns:a{number}="urn:a"' for number in range(27))
+
+
 @pytest.mark.parametrize(
     "inside",
     [
@@ -120,15 +152,16 @@ def test_a_thousand_groups_are_not_too_many() -> None:
         ("<a " + " ".join(f'a{number}=""' for number in range(120)) + "/>") * 48,
         ("<a " + " ".join(f'xmlns:a{number}="urn:a"' for number in range(27)) + "/>") * 100,
         "<a>" * 38 + "</a>" * 38,
+        f"<a{PREFIXES}>" * 35 + "<a/>" * 5_700 + "</a>" * 35,
         "<a>" + "x" * 240_000 + "</a>",
         "<a>" + "&#120;" * 40_000 + "</a>",
     ],
-    ids=["elements", "IDs", "attributes", "namespaces", "levels", "text", "references"],
+    ids=["elements", "IDs", "attributes", "namespaces", "levels", "namespaces at each level", "text", "references"],
 )
 def test_the_largest_document_within_the_bounds_is_refused_in_a_moment(inside: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     refused(refusals.SIGNATURE_INVALID, holding(inside))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 0.25
 
 
 _PIECES = st.sampled_from(

@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from core import refusals
+from core.saml import signature
 from core.testing import identity_provider as idp
 from core.testing.identity_provider import EXCLUSIVE
 from tests.core.saml.given import (
@@ -99,6 +100,20 @@ def test_another_canonicalization_is_refused(algorithm: str) -> None:
 
 def test_more_prefixes_than_anybody_needs_are_refused() -> None:
     refused(refusals.SIGNATURE_PROFILE, minted(inclusive_prefixes=" ".join(f"p{number}" for number in range(17))))
+
+
+def test_a_signed_info_of_more_parts_than_there_are_is_refused_before_it_is_canonicalized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    response = changed(minted(), inserting("ds:Signature/ds:SignedInfo/ds:Reference", "<a/>"))
+    refused(refusals.SIGNATURE_PROFILE, response)
+    monkeypatch.delattr(signature, "_canonical")
+    refused(refusals.SIGNATURE_PROFILE, changed(minted(), lambda root: many(find(root, "ds:Signature/ds:SignedInfo"))))
+
+
+def many(element: idp.Element) -> None:
+    for _ in range(1000):
+        etree.SubElement(element, "a")
 
 
 @pytest.mark.parametrize("name", ["SignedInfo", "SignatureValue", "KeyInfo", "Object", "Manifest"])

@@ -117,10 +117,37 @@ def too_many_namespaces(good: Good) -> bytes:
 
 
 @BOMBS.message(refused(XML_REFUSED))
-def too_many_namespaces_in_one_place(good: Good) -> bytes:
-    """1,000 namespaces in scope of 1,000 elements."""
+def too_many_namespaces_of_one_element(good: Good) -> bytes:
+    """1,000 namespaces of one element, in scope of 1,000 others."""
     declared = " ".join(f'xmlns:a{n}="urn:a"' for n in range(1000))
     return _holding(good, f"<a {declared}>{'<b/>' * 1000}</a>")
+
+
+@BOMBS.message(refused(XML_REFUSED))
+def long_namespace_that_is_declared_again_and_again(good: Good) -> bytes:
+    """A namespace of 45 KB, declared once and used by 3,000 elements beside each other in SignedInfo. The canonical form
+    declares it at each of them: 70 KB grow to 135 MB before any key is asked.
+    """
+    many = "<long:a/>" * 3000
+    original = good.response(sign=ONLY_ASSERTION).xml.decode()
+    declared = original.replace("<saml2p:Response ", f'<saml2p:Response xmlns:long="urn:{"a" * 45_000}" ', 1)
+    return declared.replace("</ds:SignedInfo>", f"{many}</ds:SignedInfo>", 1).encode()
+
+
+@BOMBS.message(refused(SIGNATURE_PROFILE))
+def signed_info_of_thousands_of_parts(good: Good) -> bytes:
+    """5,000 elements in a SignedInfo, which has to be canonicalized before it can be verified."""
+    return replaced(good, "</ds:SignedInfo>", f"{'<a/>' * 5000}</ds:SignedInfo>", sign=ONLY_ASSERTION)
+
+
+@BOMBS.message(refused(SIGNATURE_INVALID))
+def namespaces_declared_again_at_every_level(good: Good) -> bytes:
+    """The same 22 prefixes at each of 34 levels, around 5,000 elements: who asks each of these for its namespaces
+    looks at 3.7 million.
+    """
+    declared = "".join(f' xmlns:p{number}="urn:p"' for number in range(22))
+    inside = f"<a{declared}>" * 34 + "<a/>" * 5000 + "</a>" * 34
+    return replaced(good, "</saml2:Assertion>", f"{inside}</saml2:Assertion>", sign=ONLY_ASSERTION)
 
 
 @BOMBS.message(refused(XML_REFUSED))
