@@ -223,6 +223,7 @@ def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
     host = _services()
     made = organizations.organization_of(host, slug)
     done = activation.set_values(host, _operator(made), plugin_id, dict(_assignment(text) for text in assignments))
+    trust = done.activation.saml if done.activation else None
     _print(
         {
             "connection": done.connection_id,
@@ -230,6 +231,7 @@ def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
             "audience": done.site.audience,
             "login_url": done.site.login_url,
             "metadata_url": done.site.metadata_url,
+            "single_logout_url": done.site.single_logout_url if trust and trust.single_logout_url else None,
             "scim_base_url": done.site.scim_base_url if done.activation and done.activation.scim else None,
         }
     )

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     LOGIN_URL = "login_url"
     METADATA_URL = "metadata_url"
     SP_CERTIFICATE = "sp_certificate"
+    SINGLE_LOGOUT_URL = "single_logout_url"
+    SINGLE_LOGOUT_SERVICE_URL = "single_logout_service_url"
     SCIM_BASE_URL = "scim_base_url"
     SCIM_TOKEN = "scim_token"  # noqa: S105  a word, not a secret
     DOWNLOAD = "download"
@@ -202,6 +204,12 @@ MetadataUrl = Annotated[str, _Meaning(Kind.METADATA_URL, "uri", read_only=True)]
 ServiceProviderCertificate = Annotated[str, _Meaning(Kind.SP_CERTIFICATE, read_only=True)]
 """The certificate of our own key, as PEM text; filled in by the host. With it a connection has keys: it can sign requests
 and read encrypted assertions, and both certificates of a change are in its metadata."""
+SingleLogoutUrl = Annotated[str, AfterValidator(web_address), _Meaning(Kind.SINGLE_LOGOUT_URL, "uri")]
+"""Where the provider takes part in single logout (HTTP-Redirect binding); for ``SamlTrust.single_logout_url``. It is optional:
+without it, signing out ends the session at SiQ alone. Metadata fills it."""
+SingleLogoutServiceUrl = Annotated[str, _Meaning(Kind.SINGLE_LOGOUT_SERVICE_URL, "uri", read_only=True)]
+"""Where the provider sends its messages of single logout; filled in by the host. It goes with ``SingleLogoutUrl`` and with
+``ServiceProviderCertificate``, since every such message is signed."""
 ScimBaseUrl = Annotated[str, _Meaning(Kind.SCIM_BASE_URL, "uri", read_only=True)]
 """The connection's SCIM endpoint (RFC 7644); filled in by the host. Without it a connection has none."""
 ScimToken = Annotated[str, _Meaning(Kind.SCIM_TOKEN, read_only=True)]

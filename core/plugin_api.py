@@ -37,6 +37,8 @@ from core.field_types import (
     ServiceProviderCertificate,
     SigningCertificates,
     SignInUrl,
+    SingleLogoutServiceUrl,
+    SingleLogoutUrl,
     TileClicks,
     Unsolicited,
     ValueRejected,
@@ -81,6 +83,8 @@ __all__ = [
     "SignInRefused",
     "SignInUrl",
     "SigningCertificates",
+    "SingleLogoutServiceUrl",
+    "SingleLogoutUrl",
     "Site",
     "Tile",
     "TileClicks",
@@ -133,7 +137,8 @@ class Tile:
 class Site:
     """The values that this host gives the provider for one connection. All are absolute URLs but ``audience``,
     which is the relying party's entity ID (a URL too), and ``sp_certificate``, which is the certificate of the key that we
-    sign with as PEM text, empty where the schema declares no ``ServiceProviderCertificate``.
+    sign with as PEM text, empty where the schema declares no ``ServiceProviderCertificate``. ``single_logout_url`` takes the provider's messages of
+    single logout.
     """
 
     acs_url: str
@@ -142,6 +147,7 @@ class Site:
     metadata_url: str
     scim_base_url: str
     sp_certificate: str = ""
+    single_logout_url: str = ""
 
 
 def download(filename: str, render: Callable[[Site], str]) -> Download:
@@ -172,7 +178,8 @@ class SamlTrust:
     ``issuer`` is the provider's entity ID, compared to the letter. ``sign_in_url`` takes the AuthnRequest by the
     ``request_binding``; with ``sign_requests`` it is signed with our key, for which the schema has to declare a
     ``ServiceProviderCertificate``. With that, encrypted assertions are read, too: by AES-GCM, and with ``allow_cbc`` by
-    AES-CBC in a signed Response. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
+    AES-CBC in a signed Response. With a ``single_logout_url`` (for HTTP-Redirect) signing out at one side signs out at the other,
+    for which the schema has to declare ``SingleLogoutUrl`` and ``SingleLogoutServiceUrl``. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
     them is not used (SAML Metadata 2.4.1.1 leaves it to the relying party).
     """
 
@@ -183,6 +190,7 @@ class SamlTrust:
     sign_requests: bool = False
     request_binding: RequestBinding = RequestBinding.REDIRECT
     allow_cbc: bool = False
+    single_logout_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ _RANGES = {
     "1": "The response is not accepted",
     "2": "The person is not accepted",
     "3": "The provider answered with an error",
+    "4": "A sign-out is not accepted",
 }
 _OURS = "Something on our side"
 _VALUES = (

@@ -1,7 +1,7 @@
 """The codes of refused sign-ins: what went wrong, what the person reads, what the administrator changes.
 
 Ranges: ``SSO-1xx`` the response is not accepted, ``SSO-2xx`` the person is not accepted, ``SSO-3xx`` the provider
-answered with an error, ``SSO-5xx`` our side. The table in ``docs/reference/codes.md`` is made from this module.
+answered with an error, ``SSO-4xx`` a message of single logout is not accepted, ``SSO-5xx`` our side. The table in ``docs/reference/codes.md`` is made from this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One way in which a sign-in ends without a session.
+    """One way in which a sign-in ends without a session, or a sign-out at the provider does not reach us.
 
     ``sentence`` is shown to anybody and never holds a value of the response. ``fix`` is for the administrator;
     ``{provider}`` in it stands for the plugin's title. ``retry`` says whether trying again may help the person.
@@ -30,6 +30,13 @@ _SETTING = "Your company's sign-in service answered for a different service. You
 _TIME = "The answer of your company's sign-in service came at the wrong time. Start again from the sign-in page."
 _AGAIN = "This sign-in was not started in this browser, or it took too long. Start again from the sign-in page."
 _PERSON = "Your company's sign-in service recognised you, but you cannot use SiQ with this account."
+_SIGN_OUT = (
+    "Your company's sign-in service asked to sign you out here, and that was not accepted. Sign out here as well."
+)
+_NO_SIGN_OUT = (
+    "What your company's sign-in service sent belongs to no sign-out that waits in this browser. Nothing was changed."
+)
+_SIGNED_OUT = "You are signed out here. Your company's sign-in service did not sign you out."
 _OURS = "Something went wrong on our side. Try again in a minute."
 
 RESPONSE_UNREADABLE = Refusal(
@@ -276,6 +283,70 @@ PROVIDER_DENIED = Refusal(
     "Status",
     "Your company's sign-in service says that you may not use SiQ. Ask your IT team for access.",
     "Assign the person to the SiQ application in {provider}.",
+)
+
+LOGOUT_UNREADABLE = Refusal(
+    "SSO-401",
+    "logout_unreadable",
+    "Sign-out received",
+    _SIGN_OUT,
+    "What arrived is no LogoutRequest and no LogoutResponse of SAML 2.0 by HTTP-Redirect or HTTP-POST. Compare the logout URL in {provider}.",
+)
+LOGOUT_SIGNATURE = Refusal(
+    "SSO-402",
+    "logout_signature",
+    "Sign-out signed",
+    _SIGN_OUT,
+    "No certificate of this connection made the signature. In {provider}, sign messages of single logout with the certificate that signs responses, and SHA-256.",
+)
+LOGOUT_ISSUER = Refusal(
+    "SSO-403",
+    "logout_issuer",
+    "Sign-out issuer",
+    _SIGN_OUT,
+    "The message was issued by another identity provider. Compare the issuer here with the one in {provider}.",
+)
+LOGOUT_DESTINATION = Refusal(
+    "SSO-404",
+    "logout_destination",
+    "Sign-out destination",
+    _SIGN_OUT,
+    "The message was addressed to another URL, or to none. In {provider}, set the logout URL to the expected value.",
+)
+LOGOUT_EXPIRED = Refusal(
+    "SSO-405",
+    "logout_expired",
+    "Sign-out time",
+    _SIGN_OUT,
+    "The message was made too long ago, or for later. Compare the clocks of the two sides.",
+)
+LOGOUT_SUBJECT = Refusal(
+    "SSO-406",
+    "logout_subject",
+    "Sign-out subject",
+    _SIGN_OUT,
+    "The request must name one person by a NameID that is not encrypted, and sessions by SessionIndex or not at all.",
+)
+LOGOUT_UNKNOWN = Refusal(
+    "SSO-407",
+    "logout_unknown",
+    "Pending sign-out",
+    _NO_SIGN_OUT,
+    "The response answers no sign-out that is waiting in this browser. It was delivered twice, too late, or elsewhere.",
+)
+LOGOUT_NOT_DONE = Refusal(
+    "SSO-408",
+    "logout_not_done",
+    "Sign-out status",
+    _SIGNED_OUT,
+    "{provider} did not sign the person out; the status is in the details. Compare the certificate of SiQ and the logout URL there.",
+)
+LOGOUT_REPLAYED = Refusal(
+    "SSO-409",
+    "logout_replayed",
+    "Sign-out used once",
+    _SIGN_OUT,
+    "This request was used before. That happens after Reload; otherwise somebody may have copied it.",
 )
 
 INTERNAL = Refusal(

@@ -41,6 +41,8 @@ class Event(enum.StrEnum):
     PASSWORD_FAILED = "password.failed", "Password not accepted"
     LINK_SIGN_IN = "link.sign_in", "Signed in with a one-time link"
     SIGNED_OUT = "session.ended", "Signed out"
+    SIGNED_OUT_BY_PROVIDER = "sso.sign_out", "Signed out by the provider"
+    SIGN_OUT_FAILED = "sso.sign_out.failed", "Sign-out with the provider failed"
     DRAFT_SAVED = "integration.draft_saved", "Setup started"
     ACTIVATED = "integration.activated", "Integration activated"
     UPDATED = "integration.updated", "Settings changed"

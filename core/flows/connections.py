@@ -30,12 +30,21 @@ from core.vault import Vault
 @dataclass(frozen=True, slots=True)
 class Published:
     """What our SAML metadata says of a connection; ``certificates`` are those of our own keys there, ``trust`` is what
-    it does now (none while it is not active).
+    it does now (none while it is not active). ``takes_logout``: its plugin offers single logout.
     """
 
     site: Site
     certificates: tuple[Certificate, ...] = ()
     trust: SamlTrust | None = None
+    takes_logout: bool = False
+
+    @property
+    def single_logout_url(self) -> str:
+        """Where the provider may send its messages of single logout; empty where it may not. A connection that is not
+        active yet has it, because our metadata is often imported first and once.
+        """
+        offered = self.takes_logout and (self.trust is None or self.trust.single_logout_url)
+        return self.site.single_logout_url if offered else ""
 
 
 def connection_id(organization_id: str, plugin_id: str) -> str:
@@ -55,6 +64,7 @@ def site_of(settings: Settings, connection: str) -> Site:
         login_url=f"{base}/sso/{connection}/login",
         metadata_url=f"{base}/sso/{connection}/metadata",
         scim_base_url=f"{base}/scim/v2/{connection}",
+        single_logout_url=f"{base}/sso/{connection}/slo",
     )
 
 
@@ -127,7 +137,8 @@ def published(services: Services, connection: str) -> Published:
         form = plugin_of(services, plugin_id).form if plugin_id else None
         if form and form.saml:
             own = certificates_of(services, organization_id, connection) if form.has_own_keys else ()
-            return Published(site_of(services.settings, connection), own, _trust(services, connection))
+            site, trust = site_of(services.settings, connection), _trust(services, connection)
+            return Published(site, own, trust, takes_logout=form.single_logout)
     raise NotFound("There is no such connection. Check the address.")
 
 

@@ -16,6 +16,7 @@ from core.store.tables import (
     Attempt,
     AuditEntry,
     LoginRequest,
+    LogoutRequest,
     OneTimeLink,
     PasswordFailure,
     SignInSession,
@@ -32,6 +33,7 @@ def prune(services: Services) -> int:
     day = timedelta(days=1)
     expired: tuple[tuple[type[Base], ColumnElement[bool]], ...] = (
         (LoginRequest, LoginRequest.expires_at < now),  # anybody can make one: none stays longer than it is good for
+        (LogoutRequest, LogoutRequest.expires_at < now),
         (UsedAssertion, UsedAssertion.expires_at < now),
         (SignInSession, SignInSession.expires_at < now),
         (OneTimeLink, OneTimeLink.expires_at < now - day),

@@ -23,6 +23,7 @@ from core.flows.services import Services
 from core.flows.tiles import TileView
 from core.plugin_api import SetupStep
 from core.refusals import BY_CODE
+from core.saml import logout
 from core.saml.response import CHECKS
 from core.store.tables import Attempt, Connection, ConnectionState, LinkedIdentity, Outcome
 
@@ -30,6 +31,7 @@ ATTEMPTS = 25
 DAYS = 14
 
 _STARTED = "Request sent"
+_SIGN_OUT = "SSO-4"  # how the codes of single logout begin
 _AFTER = ("Match a person", "Start a session")
 
 
@@ -209,7 +211,9 @@ def _days(session: Session, connection: str) -> tuple[Day, ...]:
     first = clock.now() - timedelta(days=DAYS)
     counts: Counter[tuple[int, Outcome]] = Counter()
     rows = session.execute(
-        select(Attempt.at, Attempt.outcome).where(Attempt.connection_id == connection, Attempt.at > first)
+        select(Attempt.at, Attempt.outcome).where(
+            Attempt.connection_id == connection, Attempt.at > first, Attempt.code.not_like(f"{_SIGN_OUT}%")
+        )
     )
     for at, outcome in rows:
         counts[(today - at.date()).days, outcome] += 1
@@ -239,6 +243,10 @@ def _view(row: Attempt, tile: TileView) -> AttemptView:
 
 def _steps(row: Attempt) -> tuple[Step, ...]:
     """The checks in the order in which they ran, up to the one that failed."""
+    if row.code.startswith(_SIGN_OUT):
+        checks = logout.RESPONSE_CHECKS if row.started_here else logout.REQUEST_CHECKS
+        failing = checks.index(BY_CODE[row.code].check)
+        return (*(Step("ok", name) for name in checks[:failing]), Step("fail", checks[failing], row.detail))
     names = list(dict.fromkeys((*CHECKS, *_AFTER)))
     failed = BY_CODE[row.code].check if row.code in BY_CODE else ""
     if failed and failed not in names:

@@ -7,6 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 registry = CollectorRegistry()
 
 _sign_ins = Counter("siq_sign_ins", "Ends of sign-ins by SAML.", ("plugin", "outcome", "code"), registry=registry)
+_sign_outs = Counter(
+    "siq_sign_outs", "Messages of single logout, sent and received.", ("plugin", "outcome", "code"), registry=registry
+)
 sign_in_duration = Histogram(
     "siq_acs_seconds",
     "Seconds from the posted response to the session or the refusal.",
@@ -39,6 +42,13 @@ plugins_quarantined = Counter("siq_plugins_quarantined", "Plugins that could not
 def count_sign_in(plugin: str, outcome: str, code: str = "") -> None:
     """Count the end of a sign-in: ``signed_in``, ``bounced`` or ``failed`` with its code."""
     _sign_ins.labels(plugin, outcome, code).inc()
+
+
+def count_sign_out(plugin: str, outcome: str, code: str = "") -> None:
+    """Count a step of single logout: ``asked`` (the provider, by us), ``confirmed`` or ``partial`` (by its answer),
+    ``ended`` (at its request), or ``failed`` with its code.
+    """
+    _sign_outs.labels(plugin, outcome, code).inc()
 
 
 def count_activation(plugin: str, outcome: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from core.errors import NotFound, SignInRefused
-from core.flows.actors import Actor
 from core.flows.connections import active_connection, login_path
 from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
@@ -83,12 +82,12 @@ def visit(services: Services, slug: str, *, local: bool, just_sent: bool, signed
     return PortalVisit(at_the_door, send_to=target)
 
 
-def after_sign_out(services: Services, actor: Actor) -> tuple[str, str] | None:
-    """(title, URL) of the provider's page where this person goes after signing out; none where none is set."""
-    if actor.connection_id is None:
+def after_sign_out(services: Services, connection_id: str | None) -> tuple[str, str] | None:
+    """(title, URL) of the provider's page where people of a connection go after signing out; none where none is set."""
+    if connection_id is None:
         return None
     try:
-        connection = active_connection(services, actor.connection_id)
+        connection = active_connection(services, connection_id)
     except (NotFound, SignInRefused):
         return None
     url = _value(services, connection, Kind.POST_LOGOUT_URL)

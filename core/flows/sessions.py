@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from core import clock
 from core.flows import audit
 from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
+from core.plugin_api import NameId
 from core.store import directory
 from core.store.tables import Organization, SignInSession, User
 from core.store.tokens import hashed, new_token
@@ -27,6 +29,36 @@ class OpenedSession:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AtProvider:
+    """Whose a session is at the provider that opened it: the NameID as it was sent, the ``key`` by which it is found, and
+    the SessionIndex (empty where there was none).
+    """
+
+    name_id: NameId
+    key: str
+    session_index: str
+
+    @property
+    def over(self) -> str:
+        """What is remembered once the provider has said that this session is over."""
+        return over(self.key, self.session_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that was ended: whose it was, and the NameID and SessionIndex at the provider, where they were kept."""
+
+    actor: Actor
+    name_id: NameId | None
+    session_index: str
+
+
+def over(key: str, session_index: str) -> str:
+    """What is remembered of a session at a provider that is over, by the key of its person and its SessionIndex."""
+    return f"over {session_index} {key}"
+
+
 def open_session(
     services: Services,
     session: Session,
@@ -34,9 +66,10 @@ def open_session(
     *,
     connection_id: str | None = None,
     not_after: datetime | None = None,
+    at_provider: AtProvider | None = None,
 ) -> OpenedSession:
     """Open a session in the caller's transaction. It ends no later than ``not_after``, the provider's own limit
-    (SessionNotOnOrAfter, SAML Core 2.7.2).
+    (SessionNotOnOrAfter, SAML Core 2.7.2). ``at_provider`` is kept for single logout.
     """
     now = clock.now()
     expires_at = now + timedelta(hours=services.settings.session_hours)
@@ -52,10 +85,22 @@ def open_session(
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
+            **_columns(at_provider),
         )
     )
     user.last_sign_in_at = now
     return OpenedSession(token, expires_at)
+
+
+def _columns(at_provider: AtProvider | None) -> dict[str, str]:
+    if at_provider is None:
+        return {}
+    one = at_provider.name_id
+    return {
+        "subject": json.dumps([one.value, one.format, one.name_qualifier, one.sp_name_qualifier]),
+        "subject_hash": hashed(at_provider.key),
+        "session_index": at_provider.session_index,
+    }
 
 
 def current_actor(services: Services, token: str | None) -> Actor | None:
@@ -89,12 +134,15 @@ def current_actor(services: Services, token: str | None) -> Actor | None:
     return actor
 
 
-def end_session(services: Services, token: str | None) -> Actor | None:
+def end_session(services: Services, token: str | None) -> Ended | None:
     """End a session and answer whose it was; none where it had ended before."""
     actor = current_actor(services, token)
     if actor is None or token is None:
         return None
+    mine = SignInSession.id_hash == hashed(token)
     with services.database.writing(actor.organization_id) as session:
-        session.execute(delete(SignInSession).where(SignInSession.id_hash == hashed(token)))
+        kept = session.execute(select(SignInSession.subject, SignInSession.session_index).where(mine)).one_or_none()
+        session.execute(delete(SignInSession).where(mine))
         audit.record(session, audit.Event.SIGNED_OUT, organization_id=actor.organization_id, actor=actor.display_name)
-    return actor
+    subject, index = kept or ("", "")
+    return Ended(actor, NameId(*json.loads(subject)) if subject else None, index)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import clock, correlation
+from core import clock
 from core.errors import NotFound, PluginMisbehaved, SignInRefused
 from core.flows import attempts, audit, metrics
 from core.flows.attempts import Delivery, Observed
@@ -27,13 +27,14 @@ from core.flows.connections import active_connection, login_path
 from core.flows.local_path import local_path
 from core.flows.people_matching import match_or_create
 from core.flows.prepared import PreparedConnection
+from core.flows.refused import SignInFailed, on_record
 from core.flows.services import Services
-from core.flows.sessions import OpenedSession, open_session
+from core.flows.sessions import AtProvider, OpenedSession, open_session
+from core.flows.used import remembered, use_once
 from core.plugin_api import Identity, Unsolicited, VerifiedAssertion
-from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED, REQUEST_UNKNOWN
-from core.saml import requests, response
-from core.store import directory
-from core.store.tables import LoginRequest, Organization, UsedAssertion
+from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED, REQUEST_UNKNOWN, SESSION_OVER
+from core.saml import logout, requests, response
+from core.store.tables import LoginRequest
 from core.store.tokens import hashed, new_token
 
 log = structlog.get_logger()
@@ -76,34 +77,6 @@ class _Accepted:
     assertion: VerifiedAssertion
     identity: Identity
     pending: LoginRequest | None
-
-
-class SignInFailed(Exception):
-    """A sign-in was refused, and the refusal is on record.
-
-    Carries what its page shows: the refusal, the correlation id, the time, the provider's name, the connection's id
-    and the organization's contact (an e-mail address, or empty).
-    """
-
-    def __init__(
-        self,
-        refused: SignInRefused,
-        *,
-        provider: str,
-        connection_id: str,
-        plugin_id: str = "",
-        organization_name: str = "",
-        contact: str = "",
-    ) -> None:
-        super().__init__(str(refused))
-        self.refusal = refused.refusal
-        self.provider = provider
-        self.connection_id = connection_id
-        self.plugin_id = plugin_id
-        self.organization_name = organization_name
-        self.contact = contact
-        self.correlation_id = correlation.current()
-        self.at: datetime = clock.now()
 
 
 def begin(services: Services, connection_id: str, next_path: str | None, browser_token: str | None) -> Begun:
@@ -236,11 +209,21 @@ def _in_one_transaction(services: Services, session: Session, observed: Observed
     connection, assertion = observed.connection, accepted.assertion
     if accepted.pending:
         _consume(session, accepted.pending)
-    _use_once(session, connection, assertion, services.settings.clock_skew_seconds)
+    # Until then the time checks would let the assertion through again; one minute more costs nothing.
+    until = assertion.not_on_or_after + timedelta(seconds=services.settings.clock_skew_seconds + 60)
+    use_once(session, connection, assertion.id, until, REPLAYED)
+    at_provider = _at_provider(connection, assertion)
+    if at_provider and remembered(session, connection, at_provider.over):
+        raise SignInRefused(SESSION_OVER, "The provider has signed the person out since")
     user = match_or_create(session, connection, accepted.identity)
     observed.user_id = user.id
     opened = open_session(
-        services, session, user, connection_id=connection.id, not_after=assertion.session_not_on_or_after
+        services,
+        session,
+        user,
+        connection_id=connection.id,
+        not_after=assertion.session_not_on_or_after,
+        at_provider=at_provider,
     )
     session.flush()
     attempts.record(services, session, observed)
@@ -255,6 +238,15 @@ def _in_one_transaction(services: Services, session: Session, observed: Observed
     return opened
 
 
+def _at_provider(connection: PreparedConnection, assertion: VerifiedAssertion) -> AtProvider | None:
+    """What single logout needs to know of a session; nothing where the connection takes no part in it."""
+    saml, _ = connection.trust
+    if not saml.single_logout_url:
+        return None
+    key = logout.subject_key(assertion.name_id, saml.issuer, connection.site.audience)
+    return AtProvider(assertion.name_id, key, assertion.session_index or "")
+
+
 def _consume(session: Session, pending: LoginRequest) -> None:
     consumed = session.execute(
         update(LoginRequest)
@@ -264,24 +256,6 @@ def _consume(session: Session, pending: LoginRequest) -> None:
     ).first()
     if consumed is None:
         raise SignInRefused(REPLAYED, "the request was answered before")
-
-
-def _use_once(
-    session: Session, connection: PreparedConnection, assertion: VerifiedAssertion, skew_seconds: int
-) -> None:
-    session.add(
-        UsedAssertion(
-            organization_id=connection.organization_id,
-            connection_id=connection.id,
-            assertion_hash=hashed(assertion.id),
-            # Until then the time checks would let the assertion through again; one minute more costs nothing.
-            expires_at=assertion.not_on_or_after + timedelta(seconds=skew_seconds + 60),
-        )
-    )
-    try:
-        session.flush()
-    except IntegrityError:
-        raise SignInRefused(REPLAYED, "the assertion was used before", received=assertion.id) from None
 
 
 def _ready(services: Services, connection_id: str) -> PreparedConnection:
@@ -302,23 +276,4 @@ def _refuse(services: Services, observed: Observed, refused: SignInRefused) -> S
     connection = observed.connection
     metrics.count_sign_in(connection.plugin_id, "failed", refused.refusal.code)
     log.warning("sign-in refused", connection=connection.id, code=refused.refusal.code, check=refused.refusal.check)
-    with services.database.writing(connection.organization_id) as session:
-        if not attempts.too_many_failures(session, connection.id):
-            attempts.record(services, session, observed, refused)
-            audit.record(
-                session,
-                audit.Event.SIGN_IN_FAILED,
-                organization_id=connection.organization_id,
-                actor=observed.who or "unknown person",
-                subject=connection.title,
-                details={"code": f"{refused.refusal.code} {refused.refusal.name}"},
-            )
-    organization = directory.organization_by_id(services.database, connection.organization_id) or Organization()
-    return SignInFailed(
-        refused,
-        provider=connection.title,
-        connection_id=connection.id,
-        plugin_id=connection.plugin_id,
-        organization_name=organization.name,
-        contact=organization.contact_email,
-    )
+    return on_record(services, observed, refused, audit.Event.SIGN_IN_FAILED)

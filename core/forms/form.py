@@ -20,7 +20,7 @@ from core.field_types import Kind, email_address, web_address
 from core.forms import posted as reading
 from core.forms import view as viewing
 from core.forms.fields import Field, Tab, Widget, every
-from core.forms.rules import SAML_KINDS, SITE_KINDS, UnusableSchemaError
+from core.forms.rules import SAML_KINDS, SINGLE_LOGOUT_KINDS, SITE_KINDS, UnusableSchemaError
 from core.forms.schema import compile_tabs
 from core.forms.sentences import OTHERWISE, sentence, tab_sentence
 from core.forms.values import FieldError, FormInvalid, Posted, Values
@@ -70,6 +70,11 @@ class Form:
     def has_own_keys(self) -> bool:
         """Whether its connections have keys of ours."""
         return Kind.SP_CERTIFICATE in self.kinds
+
+    @property
+    def single_logout(self) -> bool:
+        """Whether its connections can take part in single logout."""
+        return self.kinds >= SINGLE_LOGOUT_KINDS
 
     def field(self, name: str) -> Field | None:
         """The field called ``tab.field`` or ``tab.field.inner``."""

@@ -173,6 +173,8 @@ def _read_metadata(
         for kind, value in filled.items():
             if target := tab.of_kind(kind):
                 values[target.key] = value
+        if document.single_logout_url and (target := tab.of_kind(Kind.SINGLE_LOGOUT_URL)):
+            values[target.key] = document.single_logout_url
         reading.forgive(certificate)
         return
 

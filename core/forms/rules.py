@@ -20,11 +20,15 @@ SITE_KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.METADATA_URL: "metadata_url",
         Kind.SCIM_BASE_URL: "scim_base_url",
         Kind.SP_CERTIFICATE: "sp_certificate",
+        Kind.SINGLE_LOGOUT_SERVICE_URL: "single_logout_url",
     }
 )
 """The kinds that the host fills, and the attribute of ``Site`` that each comes from."""
 SAML_KINDS = frozenset({Kind.SIGN_IN_URL, Kind.SIGNING_CERTIFICATES, Kind.ACS_URL})
 """What a SAML endpoint needs."""
+
+SINGLE_LOGOUT_KINDS = frozenset({Kind.SINGLE_LOGOUT_URL, Kind.SINGLE_LOGOUT_SERVICE_URL, Kind.SP_CERTIFICATE})
+"""What single logout needs beside a SAML endpoint: both addresses, and a key of ours to sign with."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -93,5 +97,16 @@ def check_kinds(tabs: tuple[Tab, ...]) -> None:
         raise UnusableSchemaError(f"a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: {missing}")
     if Kind.SP_CERTIFICATE in kinds and not kinds >= SAML_KINDS:
         raise UnusableSchemaError("a ServiceProviderCertificate is for a sign-in, and the schema declares none")
+    _check_single_logout(kinds)
     if kinds >= SAML_KINDS and not any(tab.takes_metadata for tab in tabs):
         raise UnusableSchemaError("SignInUrl and SigningCertificates must be fields of one tab")
+
+
+def _check_single_logout(kinds: set[Kind | None]) -> None:
+    needed = SINGLE_LOGOUT_KINDS | SAML_KINDS
+    if kinds & {Kind.SINGLE_LOGOUT_URL, Kind.SINGLE_LOGOUT_SERVICE_URL} and not kinds >= needed:
+        missing = ", ".join(sorted(kind for kind in needed if kind not in kinds))
+        raise UnusableSchemaError(
+            "single logout needs a sign-in, a SingleLogoutUrl, a SingleLogoutServiceUrl and a "
+            f"ServiceProviderCertificate; missing: {missing}"
+        )

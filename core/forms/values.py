@@ -45,6 +45,10 @@ class ProviderMetadata(Protocol):
     def certificates(self) -> str:
         """Its signing certificates as PEM text."""
 
+    @property
+    def single_logout_url(self) -> str:
+        """Where it takes part in single logout by the HTTP-Redirect binding, or empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:

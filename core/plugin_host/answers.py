@@ -75,6 +75,10 @@ def check_activation(answer: object, form: Form) -> Activation:
         _check_trust(activation.saml)
         if activation.saml.sign_requests and not form.has_own_keys:
             raise WrongAnswerError("it signs requests, but the schema has no ServiceProviderCertificate")
+        if activation.saml.single_logout_url and not form.single_logout:
+            raise WrongAnswerError(
+                "it gives a single logout URL, but the schema has no SingleLogoutUrl and SingleLogoutServiceUrl"
+            )
     if len(_of_type(activation.steps, tuple, "steps")) > _MOST_STEPS:
         raise WrongAnswerError(f"it gives more than {_MOST_STEPS} steps")
     for step in activation.steps:
@@ -93,6 +97,8 @@ def _check_trust(trust: SamlTrust) -> None:
     _text("issuer", trust.issuer, 2048)
     _text("sign-in URL", trust.sign_in_url, 2048)
     _address("sign-in URL", trust.sign_in_url)
+    if _text("single logout URL", trust.single_logout_url, 2048, empty=True):
+        _address("single logout URL", trust.single_logout_url)
     try:
         certificates.read(_of_type(trust.certificates, str, "certificates"))
     except CertificateRejected as refused:

@@ -2,6 +2,7 @@
 
 requests.py    an AuthnRequest, as a URL to send the browser to or as a form
 signing.py     a message of ours, signed as XML
+logout.py      single logout: both messages, of both sides
 redirect.py    the HTTP-Redirect binding: a message in a query, signed or not
 response.py    the form value that comes back -> VerifiedAssertion, or a refusal with its code
 received.py    its first half: what came -> signed bytes

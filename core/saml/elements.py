@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from core.errors import SignInRefused
+from core.plugin_api import NameId
 from core.refusals import Refusal
 from core.saml.document import Element
 
@@ -13,6 +16,10 @@ A: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 P: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 WHITE_SPACE: Final = " \t\r\n"
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]00:00)", re.ASCII)
+_LONGEST_SUBJECT: Final = 1024
+"""Characters; the longest identifiers that SAML defines have 256."""
 
 
 def one(parent: Element, tag: str, refusal: Refusal) -> Element:
@@ -31,3 +38,25 @@ def text_of(element: Element) -> str:
 def local_name(element: Element) -> str:
     """The name without its namespace."""
     return element.tag.rpartition("}")[2]
+
+
+def time_of(element: Element, name: str, malformed: Refusal) -> datetime | None:
+    """A time attribute as aware UTC (Core 1.3.3), None when absent; fractions of a second are kept to microseconds."""
+    value = element.get(name)
+    if value is None:
+        return None
+    if _TIME.fullmatch(value):
+        with suppress(ValueError):  # the thirteenth month
+            return datetime.fromisoformat(value)
+    raise SignInRefused(malformed, f"{name} is not a UTC time", received=value)
+
+
+def name_id_of(parent: Element, malformed: Refusal) -> NameId:
+    """The one NameID in a parent, whose text is a single run of characters (Core 2.2.3)."""
+    element = one(parent, f"{A}NameID", malformed)
+    value = text_of(element)
+    if not value or len(value) > _LONGEST_SUBJECT:
+        raise SignInRefused(malformed, f"The NameID is empty or longer than {_LONGEST_SUBJECT} characters")
+    return NameId(
+        value, element.get("Format", ""), element.get("NameQualifier", ""), element.get("SPNameQualifier", "")
+    )

@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.md import NAMESPACE as METADATA
-from saml2.md import AssertionConsumerService, EncryptionMethod, EntityDescriptor, KeyDescriptor, SPSSODescriptor
+from saml2.md import (
+    AssertionConsumerService,
+    EncryptionMethod,
+    EntityDescriptor,
+    KeyDescriptor,
+    SingleLogoutService,
+    SPSSODescriptor,
+)
 from saml2.samlp import NAMESPACE as PROTOCOL
 from saml2.xmldsig import NAMESPACE as DSIG
 from saml2.xmldsig import KeyInfo, X509Certificate, X509Data
@@ -28,11 +35,14 @@ _DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 
 @dataclass(frozen=True, slots=True)
 class IdentityProviderMetadata:
-    """What a connection needs of a provider's metadata; ``certificates`` is PEM text of one or two certificates."""
+    """What a connection needs of a provider's metadata; ``certificates`` is PEM text of one or two certificates.
+    ``single_logout_url`` is empty where the provider takes no part in it by HTTP-Redirect.
+    """
 
     entity_id: str
     sign_in_url: str
     certificates: str
+    single_logout_url: str = ""
 
 
 def service_provider(
@@ -42,11 +52,13 @@ def service_provider(
     *,
     requests_signed: bool = False,
     allow_cbc: bool = False,
+    single_logout_url: str = "",
 ) -> bytes:
     """Our metadata as XML: ``audience`` is the entity ID; assertions come signed, by HTTP-POST, to ``acs_url``.
 
     ``own`` are the certificates of our keys: what we sign is signed with the first, and the provider may encrypt for
-    any, with AES-CBC where ``allow_cbc``. ``requests_signed``: our AuthnRequests are signed.
+    any, with AES-CBC where ``allow_cbc``. ``requests_signed``: our AuthnRequests are signed. ``single_logout_url`` takes
+    messages of single logout by both bindings; without it the provider sends none.
     """
     descriptor = SPSSODescriptor(
         protocol_support_enumeration=PROTOCOL,
@@ -55,6 +67,11 @@ def service_provider(
         key_descriptor=[
             *(_key(one, "signing") for one in own),
             *(_key(one, "encryption", algorithms_taken(allow_cbc=allow_cbc)) for one in own),
+        ],
+        single_logout_service=[
+            SingleLogoutService(binding=binding, location=single_logout_url)
+            for binding in (BINDING_HTTP_REDIRECT, BINDING_HTTP_POST)
+            if single_logout_url
         ],
         assertion_consumer_service=[
             AssertionConsumerService(binding=BINDING_HTTP_POST, location=acs_url, index="0", is_default="true")
@@ -90,7 +107,8 @@ def identity_provider(xml: bytes) -> IdentityProviderMetadata:
     entity_id = entity.get("entityID", "").strip()
     if not entity_id:
         raise MetadataRejected("This metadata names no entity ID. Download it again from your provider")
-    return IdentityProviderMetadata(entity_id, _sign_in_url(role), certificates.to_pem(_signing_certificates(role)))
+    pem = certificates.to_pem(_signing_certificates(role))
+    return IdentityProviderMetadata(entity_id, _sign_in_url(role), pem, _redirected(role, "SingleLogoutService"))
 
 
 def _identity_provider_role(root: Element) -> tuple[Element, Element]:
@@ -114,13 +132,20 @@ def _identity_provider_role(root: Element) -> tuple[Element, Element]:
 
 
 def _sign_in_url(role: Element) -> str:
-    for service in role.iterchildren(f"{_M}SingleSignOnService"):
-        location = service.get("Location", "").strip()
-        if service.get("Binding") == BINDING_HTTP_REDIRECT and urlsplit(location).scheme in {"https", "http"}:
-            return location
+    if url := _redirected(role, "SingleSignOnService"):
+        return url
     raise MetadataRejected(
         "This metadata offers no sign-in URL for the HTTP-Redirect binding. Switch that on at your provider"
     )
+
+
+def _redirected(role: Element, name: str) -> str:
+    """Where a service of the provider takes the HTTP-Redirect binding, or empty."""
+    for service in role.iterchildren(f"{_M}{name}"):
+        location = service.get("Location", "").strip()
+        if service.get("Binding") == BINDING_HTTP_REDIRECT and urlsplit(location).scheme in {"https", "http"}:
+            return location
+    return ""
 
 
 def _signing_certificates(role: Element) -> tuple[Certificate, ...]:

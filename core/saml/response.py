@@ -8,14 +8,13 @@ CHECKS.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from core.errors import SignInRefused
-from core.plugin_api import NameId, VerifiedAssertion
+from core.plugin_api import VerifiedAssertion
 from core.refusals import (
     AUDIENCE_MISMATCH,
     AUTHN_MISSING,
@@ -40,7 +39,7 @@ from core.refusals import (
 )
 from core.saml import document
 from core.saml.document import Element
-from core.saml.elements import WHITE_SPACE, A, local_name, one, text_of
+from core.saml.elements import WHITE_SPACE, A, local_name, name_id_of, one, text_of, time_of
 from core.saml.encryption import Decryption
 from core.saml.received import Expected, check_issuer, check_version, receive
 from core.saml.signature import ASSERTION, Keys, Signed
@@ -79,9 +78,6 @@ _ATTRIBUTE: Final = f"{A}Attribute"
 _ATTRIBUTE_VALUE: Final = f"{A}AttributeValue"
 _UNDERSTOOD_CONDITIONS: Final = frozenset({f"{A}AudienceRestriction", f"{A}OneTimeUse", f"{A}ProxyRestriction"})
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]00:00)", re.ASCII)
-_LONGEST_SUBJECT: Final = 1024
-"""Characters; the longest identifiers that SAML defines have 256."""
 _LONGEST_CONFIRMATION: Final = timedelta(days=366)
 """That an assertion was used has to be remembered as long. Providers write minutes, some the length of a session."""
 
@@ -104,7 +100,7 @@ def _accept(signed: Signed, expected: Expected, now: datetime) -> VerifiedAssert
     check_version(assertion)
     issuer = check_issuer(assertion, expected)
     subject = one(assertion, f"{A}Subject", SUBJECT_MISSING)
-    name_id = _name_id(subject)
+    name_id = name_id_of(subject, SUBJECT_MISSING)
     conditions = one(assertion, f"{A}Conditions", CONDITIONS_MISSING)
     _check_conditions(conditions, expected, now)
     _check_audience(conditions, expected)
@@ -126,17 +122,6 @@ def _accept(signed: Signed, expected: Expected, now: datetime) -> VerifiedAssert
 # What is believed: every element from here on comes from signed bytes
 
 
-def _name_id(subject: Element) -> NameId:
-    """Subject: one NameID whose text is a single run of characters (Core 2.2.3)."""
-    element = one(subject, f"{A}NameID", SUBJECT_MISSING)
-    value = text_of(element)
-    if not value or len(value) > _LONGEST_SUBJECT:
-        raise SignInRefused(SUBJECT_MISSING, f"The NameID is empty or longer than {_LONGEST_SUBJECT} characters")
-    return NameId(
-        value, element.get("Format", ""), element.get("NameQualifier", ""), element.get("SPNameQualifier", "")
-    )
-
-
 def _check_conditions(conditions: Element, expected: Expected, now: datetime) -> None:
     """Time window: the Conditions, all of them understood (Core 2.5.1)."""
     for condition in conditions:
@@ -146,12 +131,12 @@ def _check_conditions(conditions: Element, expected: Expected, now: datetime) ->
 
 
 def _check_window(element: Element, expected: Expected, now: datetime, malformed: Refusal) -> None:
-    start = _time(element, "NotBefore", malformed)
+    start = time_of(element, "NotBefore", malformed)
     if start is not None and now + expected.skew < start:  # in this order nothing overflows for the years 1 and 9999
         raise SignInRefused(
             NOT_YET_VALID, f"NotBefore of {local_name(element)}", expected=_stamp(start), received=f"{_stamp(now)} here"
         )
-    end = _time(element, "NotOnOrAfter", malformed)
+    end = time_of(element, "NotOnOrAfter", malformed)
     if end is not None and now - expected.skew >= end:
         raise SignInRefused(
             EXPIRED, f"NotOnOrAfter of {local_name(element)}", expected=_stamp(end), received=f"{_stamp(now)} here"
@@ -189,7 +174,7 @@ def _confirmation(subject: Element, expected: Expected, now: datetime) -> _Confi
 
 def _bearer(confirmation: Element, expected: Expected, now: datetime) -> _Confirmation:
     data = one(confirmation, f"{A}SubjectConfirmationData", CONFIRMATION_MISSING)
-    end = _time(data, "NotOnOrAfter", CONFIRMATION_MISSING)
+    end = time_of(data, "NotOnOrAfter", CONFIRMATION_MISSING)
     if end is None or "Recipient" not in data.attrib:
         raise SignInRefused(CONFIRMATION_MISSING, "It has no NotOnOrAfter or no Recipient")
     if end - now > _LONGEST_CONFIRMATION:
@@ -228,8 +213,8 @@ class _Session(NamedTuple):
 def _session(assertion: Element, expected: Expected, now: datetime) -> _Session:
     """Authentication statement: at least one, and no session at the provider that is over (Core 2.7.2)."""
     statements = list(assertion.iterchildren(f"{A}AuthnStatement"))
-    instants = [_time(statement, "AuthnInstant", AUTHN_MISSING) for statement in statements]
-    ends = [end for statement in statements if (end := _time(statement, "SessionNotOnOrAfter", AUTHN_MISSING))]
+    instants = [time_of(statement, "AuthnInstant", AUTHN_MISSING) for statement in statements]
+    ends = [end for statement in statements if (end := time_of(statement, "SessionNotOnOrAfter", AUTHN_MISSING))]
     if not instants or instants[0] is None:
         raise SignInRefused(AUTHN_MISSING, "There is no AuthnStatement with an AuthnInstant")
     end = min(ends, default=None)
@@ -256,19 +241,6 @@ def _value(element: Element) -> str:
     if len(element):
         return "".join([str(text) for text in element.itertext()]).strip(WHITE_SPACE)
     return text_of(element)
-
-
-def _time(element: Element, name: str, malformed: Refusal) -> datetime | None:
-    """A time attribute as aware UTC (Core 1.3.3), None when absent; fractions of a second are kept to microseconds."""
-    value = element.get(name)
-    if value is None:
-        return None
-    if _TIME.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:  # the thirteenth month
-            pass
-    raise SignInRefused(malformed, f"{name} is not a UTC time", received=value)
 
 
 def _stamp(moment: datetime) -> str:

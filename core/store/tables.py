@@ -147,7 +147,9 @@ class LoginRequest(Owned):
 
 
 class UsedAssertion(Owned):
-    """An assertion that has opened a session. The primary key decides which of two replays wins: the first."""
+    """An assertion that has opened a session, or a LogoutRequest that has ended some. The primary key decides which of two
+    replays wins: the first.
+    """
 
     __tablename__ = "used_assertions"
     connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"), primary_key=True)
@@ -156,14 +158,36 @@ class UsedAssertion(Owned):
 
 
 class SignInSession(Owned):
-    """A signed-in browser. ``expires_at`` is absolute; the idle limit counts from ``last_seen_at``."""
+    """A signed-in browser. ``expires_at`` is absolute; the idle limit counts from ``last_seen_at``.
+
+    ``subject`` is the NameID of the sign-in as JSON (value, Format, NameQualifier, SPNameQualifier), kept with SessionIndex where
+    the connection takes part in single logout; ``subject_hash`` is what it is found by.
+    """
 
     __tablename__ = "sessions"
+    __table_args__ = (Index("sessions_of_subject", "connection_id", "subject_hash"),)
     id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id"))
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(Text, default="", server_default="")
+    subject_hash: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    session_index: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class LogoutRequest(Owned):
+    """A LogoutRequest of ours that waits for its response; gone once that has come. Both hashes are of secrets that only
+    the browser has.
+    """
+
+    __tablename__ = "logout_requests"
+    relay_state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"))
+    request_id: Mapped[str] = mapped_column(String(64))
+    browser_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 

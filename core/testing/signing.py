@@ -70,7 +70,7 @@ class Signer:
         assert signed_info is not None
         assert value is not None
         octets = _canonical(signed_info, self.signed_info_prefixes)
-        value.text = base64.b64encode(self._sign(octets)).decode("ascii")
+        value.text = base64.b64encode(self.sign_octets(octets)).decode("ascii")
 
     @property
     def algorithm(self) -> str:
@@ -82,7 +82,8 @@ class Signer:
         digest.update(_canonical(element, self.inclusive_prefixes))
         return base64.b64encode(digest.finalize()).decode("ascii")
 
-    def _sign(self, octets: bytes) -> bytes:
+    def sign_octets(self, octets: bytes) -> bytes:
+        """The bare signature of some bytes, by :attr:`algorithm`."""
         algorithm = DIGESTS[self.algorithm.rpartition("-")[2]][1]()
         key = self.provider.key
         if isinstance(key, rsa.RSAPrivateKey):

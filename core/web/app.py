@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from core.flows.services import Services
-from core.web import api, middleware, scim, serving, sso, view
+from core.web import api, middleware, scim, serving, single_logout, sso, view
 from core.web.pages import doors, home, integration, integrations, keys, people, problems, provisioning
 
 
@@ -38,6 +38,7 @@ def create_app(services: Services) -> Starlette:
         *people.routes,
         *doors.routes,
         *sso.routes,
+        *single_logout.routes,
         *scim.routes,
         *api.routes,
         Route("/favicon.ico", _favicon, methods=["GET"]),

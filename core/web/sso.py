@@ -59,14 +59,14 @@ async def acs(request: Request) -> Response:
     connection = request.path_params["connection"]
     if request.method in ("GET", "HEAD"):
         return RedirectResponse(f"/sso/{connection}/login", status_code=303)
-    form = await _form(request)
+    form = await posted_form(request)
     result = await run_in_threadpool(
         sign_in.finish,
         request.app.state.services,
         connection,
         Delivery(
-            form_value=_one(form, "SAMLResponse"),
-            relay_state=_one(form, "RelayState", required=False),
+            form_value=one_field(form, "SAMLResponse"),
+            relay_state=one_field(form, "RelayState", required=False),
             browser_token=cookies.binding(request),
             visitor=visitor(request),
         ),
@@ -88,6 +88,7 @@ def service_provider_metadata(request: Request) -> Response:
         ours.certificates,
         requests_signed=bool(ours.trust and ours.trust.sign_requests),
         allow_cbc=bool(ours.trust and ours.trust.allow_cbc),
+        single_logout_url=ours.single_logout_url,
     )
     return Response(xml, media_type="application/samlmetadata+xml")
 
@@ -97,13 +98,15 @@ def visitor(request: Request) -> Visitor:
     return Visitor(request.client.host if request.client else "", request.headers.get("user-agent", ""))
 
 
-async def _form(request: Request) -> FormData:
+async def posted_form(request: Request) -> FormData:
+    """The fields of a form that a provider's page sends here. Refuses every other content type with 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise HTTPException(415, "Send the response as an HTML form does (application/x-www-form-urlencoded).")
     return await request.form(max_files=0, max_fields=10)
 
 
-def _one(form: FormData, name: str, *, required: bool = True) -> str:
+def one_field(form: FormData, name: str, *, required: bool = True) -> str:
+    """The text of a field that stands in a form once, or at most once where it is not required; 400 otherwise."""
     values = form.getlist(name)
     if len(values) > 1 or (required and not values):
         raise HTTPException(400, f"The form must hold {name} exactly once. Start again from the sign-in page.")

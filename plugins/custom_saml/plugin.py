@@ -21,7 +21,7 @@ class Sso(BaseModel):
 
     model_config = siq.tab(
         siq.Group("give", "Give these to your identity provider", "Most can read them from the metadata URL.", True),
-        siq.Group("get", "Enter what your identity provider gives you", "All three are in its SAML metadata.", True),
+        siq.Group("get", "Enter what your identity provider gives you", "All of them are in its SAML metadata.", True),
         siq.Group(
             "keys", "Signed requests and encryption", "Leave them as they are unless your provider asks for it.", True
         ),
@@ -34,8 +34,11 @@ class Sso(BaseModel):
     metadata_url: siq.MetadataUrl = Field(title="Metadata URL", json_schema_extra=GIVE)
     our_certificate: siq.ServiceProviderCertificate = Field(
         title="Certificate of SiQ",
-        description="For a provider that checks signed requests or encrypts assertions.",
+        description="For a provider that checks signed requests, encrypts assertions or takes part in single logout.",
         json_schema_extra=GIVE,
+    )
+    our_logout_url: siq.SingleLogoutServiceUrl = Field(
+        title="Logout URL", description="Also called single logout service.", json_schema_extra=GIVE
     )
     issuer: siq.Issuer = Field(title="Issuer", description="Also called entity ID.", json_schema_extra=GET)
     sign_in_url: siq.SignInUrl = Field(
@@ -43,6 +46,12 @@ class Sso(BaseModel):
     )
     certificate: siq.SigningCertificates = Field(
         title="X.509 Certificate", description="The one that signs responses or assertions.", json_schema_extra=GET
+    )
+    single_logout_url: siq.SingleLogoutUrl | None = Field(
+        None,
+        title="Single logout URL",
+        description="Its single logout service. Without it, signing out here leaves people signed in at the provider.",
+        json_schema_extra=GET,
     )
     sign_requests: bool = Field(
         False,
@@ -123,6 +132,7 @@ def activate(config: Config) -> siq.Activation:
         sign_requests=sso.sign_requests,
         request_binding=sso.request_binding,
         allow_cbc=sso.allow_cbc,
+        single_logout_url=sso.single_logout_url or "",
     )
     return siq.Activation(saml=trust)
 

@@ -48,6 +48,16 @@ def test_requests_are_signed_and_posted_only_where_somebody_says_so(host: Plugin
     assert (chosen.sign_requests, chosen.request_binding, chosen.allow_cbc) == (True, RequestBinding.POST, True)
 
 
+def test_single_logout_is_off_until_somebody_enters_where(host: PluginHost, values: Values) -> None:
+    usual = host.activate("custom_saml", configured(host, values), SITE).saml
+    assert usual
+    assert usual.single_logout_url == ""
+    values["sso"]["single_logout_url"] = "https://idp.example/slo"
+    chosen = host.activate("custom_saml", configured(host, values), SITE).saml
+    assert chosen
+    assert chosen.single_logout_url == "https://idp.example/slo"
+
+
 def test_common_attribute_names_are_known_without_any_setting(
     host: PluginHost, values: Values, assertion: Assertions
 ) -> None:

@@ -12,13 +12,16 @@ from starlette.routing import Route
 
 from core.errors import NotFound
 from core.flows import passwords, portal, sessions
+from core.flows import sign_out as signing_out
 from core.flows.local_path import local_path
 from core.flows.passwords import PasswordRefused, Throttled
 from core.flows.services import Services
+from core.flows.sign_out import AtTheProvider, SignedOut
 from core.web import cookies, guards, view
 from core.web.sso import visitor
 
 _ONWARD_SECONDS = 600  # for how long the way on from the signed-out page may be followed
+_READING_SECONDS = 2  # before the signed-out page goes on to a page of the provider that only shows something
 
 
 def sign_in_page(request: Request) -> Response:
@@ -83,28 +86,40 @@ def sign_out(request: Request, sent: guards.Sent) -> Response:  # noqa: ARG001  
     (CSP 3, 6.4.2): so it is our own page that goes on.
     """
     services = guards.services_of(request)
-    actor = guards.actor_of(request)
-    onward = portal.after_sign_out(services, actor) if actor else None
-    sessions.end_session(services, cookies.session_token(request))
-    said = [actor.organization_slug if actor else "", *(onward or ())]
-    response = view.go(request, f"/signed-out?to={_onward(services).dumps(said)}")
+    done = signing_out.sign_out(services, cookies.session_token(request), cookies.binding(request))
+    response = signed_out_now(request, done)
     secure = services.settings.secure
+    if done.browser_token:
+        cookies.set_binding(response, done.browser_token, done.lifetime, secure=secure)
     cookies.forget_session(response, secure=secure)
     cookies.pause_portal(response, secure=secure)
     return response
 
 
+def signed_out_now(request: Request, done: SignedOut) -> Response:
+    """On to the signed-out page, which knows what it says from nobody but us."""
+    said = [done.organization_slug, done.provider, done.url, done.at_provider.value]
+    return view.go(request, f"/signed-out?to={_onward(guards.services_of(request)).dumps(said)}")
+
+
 def signed_out(request: Request) -> Response:
-    """``GET /signed-out?to=``: says so, and goes on to the provider's page where one is set."""
+    """``GET /signed-out?to=``: says so, and goes on to the provider where there is anything to do."""
     try:
         said = _onward(guards.services_of(request)).loads(request.query_params.get("to", ""), max_age=_ONWARD_SECONDS)
     except BadSignature:
-        said = [""]
-    slug, title, url = (*said, "", "")[:3]
-    context = {"slug": slug, "title": title, "onward": url, "onward_host": urlsplit(url).netloc}
+        said = ["", "", "", AtTheProvider.NOT_ASKED.value]
+    slug, title, url, at_provider = said
+    context = {
+        "slug": slug,
+        "title": title,
+        "onward": url,
+        "onward_host": urlsplit(url).netloc,
+        "at_provider": at_provider,
+    }
     response = view.render(request, "signed-out.j2", context)
     if url:
-        response.headers["Refresh"] = f"2; url={url}"
+        seconds = 0 if at_provider == AtTheProvider.ASKING else _READING_SECONDS
+        response.headers["Refresh"] = f"{seconds}; url={url}"
     return response
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from core import clock, correlation
 from core.errors import Conflict, Forbidden, NotFound, PluginMisbehaved, SignInRefused
 from core.flows.local_path import local_path
-from core.flows.sign_in import SignInFailed
+from core.flows.refused import SignInFailed
 from core.web import guards, view
 from core.web.filters import iso, query
 
@@ -139,7 +139,7 @@ def internal(request: Request, error: Exception) -> Response:
 
 
 def sign_in_failed(request: Request, error: Exception) -> Response:
-    """A refused sign-in: code, sentence, correlation id, a way on. Nothing of the response is shown."""
+    """A refused sign-in, or message of single logout: code, sentence, correlation id, a way on. Nothing of the response is shown."""
     if isinstance(error, SignInRefused):
         refused, known = error.refusal, None
     else:
@@ -156,7 +156,8 @@ def sign_in_failed(request: Request, error: Exception) -> Response:
         f"Time: {iso(at)}",
         *([f"Sign-in with: {provider}"] if provider else []),
     ]
-    mail = urlencode({"subject": f"Sign-in error {refused.code}", "body": "\n".join(details)}, quote_via=quote)
+    what = "Sign-out" if refused.code.startswith("SSO-4") else "Sign-in"
+    mail = urlencode({"subject": f"{what} error {refused.code}", "body": "\n".join(details)}, quote_via=quote)
     context = {
         "refusal": refused,
         "provider": provider,
@@ -164,14 +165,14 @@ def sign_in_failed(request: Request, error: Exception) -> Response:
         "organization": known.organization_name if known else "",
         "at": at,
         "correlation_id": correlation_id,
-        "report": "\n".join(["SiQ sign-in error", *details]),
+        "report": "\n".join([f"SiQ {what.lower()} error", *details]),
         "mailto": f"mailto:{contact}?{mail}",
         "retry": f"/sso/{connection}/login" if connection and provider else "/signin",
         "trace": f"/settings/integrations/{known.plugin_id}/attempts/{correlation_id}"
         if known and known.plugin_id
         else "",
     }
-    status = 400 if refused.code < "SSO-2" else 403
+    status = 400 if refused.code[:5] in {"SSO-1", "SSO-4"} else 403
     return view.render(request, "refused.j2", context, status=status)
 
 

@@ -89,7 +89,10 @@ def test_signing_out_goes_to_the_providers_portal_where_it_is_set(
 
     actor = current_actor(services, browser.deliver(browser.mint()).session.token)
     assert actor
-    assert portal.after_sign_out(services, actor) is None
+    assert portal.after_sign_out(services, actor.connection_id) is None
     activate(services, admin, browser.provider, portal_url="https://d-93677f1c2a.awsapps.com/start")
-    assert portal.after_sign_out(services, actor) == ("Amazon AWS", "https://d-93677f1c2a.awsapps.com/start")
-    assert portal.after_sign_out(services, admin) is None
+    assert portal.after_sign_out(services, actor.connection_id) == (
+        "Amazon AWS",
+        "https://d-93677f1c2a.awsapps.com/start",
+    )
+    assert portal.after_sign_out(services, admin.connection_id) is None

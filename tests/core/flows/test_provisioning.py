@@ -13,9 +13,9 @@ from core.errors import Conflict, Forbidden, NotFound
 from core.flows import organizations, provisioning, scim_requests
 from core.flows.actors import Actor
 from core.flows.provisioning import RoleRule
+from core.flows.refused import SignInFailed
 from core.flows.services import Services
 from core.flows.sessions import current_actor
-from core.flows.sign_in import SignInFailed
 from core.refusals import PERSON_INACTIVE, PERSON_UNKNOWN
 from core.store.provisioning_tables import ProvisioningToken, PushedUser
 from core.store.tables import AuditEntry, Connection, LinkedIdentity, Organization, Role, User

@@ -14,9 +14,9 @@ from core.flows.actors import Actor, actor_of
 from core.flows.attempts import Delivery, Visitor
 from core.flows.connections import active_connection
 from core.flows.people_matching import _by_address
+from core.flows.refused import SignInFailed
 from core.flows.services import Services
 from core.flows.sessions import current_actor, end_session
-from core.flows.sign_in import SignInFailed
 from core.plugin_api import Identity
 from core.refusals import (
     CONNECTION_INACTIVE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ class Metadata:
     entity_id: str
     sign_in_url: str
     certificates: str
+    single_logout_url: str = ""
 
 
 def read(form: Form, stored: Values | None = None, /, **posted: str | list[str]) -> dict[str, Any]:
@@ -217,6 +218,17 @@ def test_metadata_fills_sign_in_url_certificate_and_issuer(
     assert values["issuer"] == "https://idp.example/entity"
     assert values["sign_in_url"] == SIGN_IN_URL
     assert values["certificate"] == provider.certificate_pem
+
+
+def test_metadata_fills_the_single_logout_url_and_leaves_one_that_it_does_not_name(
+    host: PluginHost, aws: Form, provider: IdentityProvider
+) -> None:
+    form, plain = host.plugins["custom_saml"].form, metadata_of(provider)
+    offered = replace(plain, single_logout_url="https://idp.example/slo")
+    sent = {"sso.metadata": ["<EntityDescriptor/>"], "sso.single_logout_url": ["https://old.example/slo"]}
+    assert form.read(sent, {}, lambda _: offered)["sso"]["single_logout_url"] == "https://idp.example/slo"
+    assert form.read(sent, {}, lambda _: plain)["sso"]["single_logout_url"] == "https://old.example/slo"
+    assert "single_logout_url" not in aws.read(sent, {}, lambda _: offered)["sso"]
 
 
 def test_metadata_that_cannot_be_used_gets_its_sentence_and_is_shown_again(aws: Form) -> None:

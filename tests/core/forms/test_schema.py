@@ -22,8 +22,11 @@ from core.plugin_api import (
     Note,
     ScimBaseUrl,
     Secret,
+    ServiceProviderCertificate,
     SigningCertificates,
     SignInUrl,
+    SingleLogoutServiceUrl,
+    SingleLogoutUrl,
     TileClicks,
     Unsolicited,
     tab,
@@ -339,6 +342,17 @@ def test_a_sign_in_without_all_its_fields_is_refused() -> None:
     assert "a sign-in needs a SignInUrl, SigningCertificates and an AcsUrl; missing: acs_url" in reason(
         SignInUrl, certificate=(SigningCertificates, ...)
     )
+
+
+def test_single_logout_without_all_its_fields_is_refused() -> None:
+    sign_in: dict[str, Any] = {"certificate": (SigningCertificates, ...), "acs": (AcsUrl, ...)}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"out": (SingleLogoutUrl, ...)}, "single_logout_service_url, sp_certificate"),
+        ({"out": (SingleLogoutUrl, ...), "ours": (SingleLogoutServiceUrl, ...)}, "sp_certificate"),
+        ({"ours": (SingleLogoutServiceUrl, ...), "key": (ServiceProviderCertificate, ...)}, "single_logout_url"),
+    ]
+    for fields, missing in cases:
+        assert reason(SignInUrl, **(sign_in | fields)).endswith(f"ServiceProviderCertificate; missing: {missing}.")
 
 
 def test_a_sign_in_spread_over_two_tabs_is_refused() -> None:

@@ -216,6 +216,12 @@ def test_a_rejected_configuration_names_its_field(calls: Calls) -> None:
             "return trust(config, sign_requests=True)",
             "it signs requests, but the schema has no ServiceProviderCertificate",
         ),
+        ("return trust(config, single_logout_url=1)", "single logout URL is a int; it must be a str"),
+        ("return trust(config, single_logout_url='http://idp.example')", "single logout URL is no https address"),
+        (
+            "return trust(config, single_logout_url='https://idp.example/slo')",
+            "it gives a single logout URL, but the schema has no SingleLogoutUrl and SingleLogoutServiceUrl",
+        ),
         ("return trust(config, allow_cbc=1)", "allow_cbc is a int; it must be bool"),
         ("return trust(config, request_binding='post')", "request_binding is a str; it must be RequestBinding"),
         ("return siq.Activation(steps=['a'])", "steps is a list; it must be tuple"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from lxml import etree
@@ -78,6 +79,17 @@ def test_our_metadata_says_whether_requests_are_signed() -> None:
     assert role.get("AuthnRequestsSigned") == "true"
 
 
+def test_our_metadata_says_where_single_logout_goes_by_both_bindings() -> None:
+    url = "https://siq.example.test/sso/c1/slo"
+    store = InMemoryMetaData(None, metadata.service_provider(AUDIENCE, ACS_URL, single_logout_url=url).decode())
+    store.load()
+    found = store.service(AUDIENCE, "spsso_descriptor", "single_logout_service")
+    assert {binding: [one["location"] for one in services] for binding, services in found.items()} == {
+        REDIRECT: [url],
+        "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST": [url],
+    }
+
+
 def test_our_keys_are_found_by_pysaml2() -> None:
     key = service_keys.create("siq.example.test", "c-1", NOW)
     store = InMemoryMetaData(None, metadata.service_provider(AUDIENCE, ACS_URL, [key.certificate]).decode())
@@ -101,6 +113,13 @@ def test_the_metadata_of_aws_is_read(name_id_format: str) -> None:
 def test_the_sign_in_url_is_the_one_for_redirects() -> None:
     read = metadata.identity_provider(IdentityProvider.create("urn:idp", "https://idp.example.test/sso").metadata())
     assert (read.entity_id, read.sign_in_url) == ("urn:idp", "https://idp.example.test/sso")
+
+
+def test_the_single_logout_url_is_the_one_for_redirects_or_none() -> None:
+    assert metadata.identity_provider(provider().metadata()).single_logout_url == ISSUER.replace("assertion", "logout")
+    written = re.findall("<md:SingleLogoutService [^>]*>", provider().metadata().decode())[-1]
+    for old, new in (("HTTP-Redirect", "HTTP-Artifact"), ("https://", "urn:")):
+        assert metadata.identity_provider(changed(written, written.replace(old, new))).single_logout_url == ""
 
 
 def test_two_signing_certificates_are_read_and_an_encryption_key_is_not() -> None:
