@@ -105,6 +105,7 @@ def test_activation_prints_one_json_object_with_the_keys_that_scripts_rely_on(si
         "audience": base,
         "login_url": f"{base}/login",
         "metadata_url": f"{base}/metadata",
+        "single_logout_url": None,
         "scim_base_url": f"https://siq.example/scim/v2/{done['connection']}",
     }
     assert answer(siq("activate", "aws_sso", "--organization", "northwind", "--set", "sso.portal_url=")) == done

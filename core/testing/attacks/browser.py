@@ -18,7 +18,8 @@ _CODE = re.compile(r"\bSSO-\d{3}\b")
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. ``code`` is that of a refusal, or empty; ``person`` says whether somebody is signed in in this
-    browser now, by what the server says when it is asked. ``seconds`` is how long the answer took.
+    browser now, by what the server says when it is asked. ``ended`` says that a session which was open is not any more.
+    ``seconds`` is how long the answer took.
     """
 
     status: int
@@ -26,6 +27,7 @@ class Answer:
     text: str
     seconds: float
     person: bool = False
+    ended: bool = False
 
     @property
     def code(self) -> str:

@@ -31,7 +31,8 @@ class Good:
     ``provider`` holds the key that the connection trusts. ``stranger`` is an attacker's provider with the same entity
     ID, the same names in its certificate, and a key that nobody was told of. ``in_response_to`` is the request that
     waits in the browser, none where none does. ``own`` are the certificates in our metadata, the one that signs first, none
-    where the connection reads nothing encrypted; ``allow_cbc`` says whether it takes AES-CBC.
+    where the connection reads nothing encrypted; ``allow_cbc`` says whether it takes AES-CBC. ``logout_url`` takes messages of
+    single logout, and is empty where the connection takes none.
     """
 
     provider: IdentityProvider
@@ -45,6 +46,7 @@ class Good:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"email": ["ada@example.test"]})
     own: tuple[x509.Certificate, ...] = ()
     allow_cbc: bool = False
+    logout_url: str = ""
 
     def encryptor(self, content: str = "aes256-gcm", *, old: bool = False, **how: Any) -> Encryptor:
         """Encrypts for the connection (for its ``old`` key, if it has one); for somebody else where it has no keys."""
@@ -78,18 +80,21 @@ class Must:
     """What an answer has to be. Without ``location`` no session may come of it.
 
     ``codes`` are those of refusals, of which the page must show one; ``statuses`` those of HTTP, where no refusal is
-    shown. ``location`` is where a person who was signed in must land.
+    shown. ``location`` is where a person who was signed in must land. With ``ended`` a session must end, and else none may.
     """
 
     codes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
     location: str | None = None
+    ended: bool = False
 
     @property
     def words(self) -> str:
         """As a cell of a table."""
         if self.location is not None:
             return f"signed in, lands on {self.location}"
+        if self.ended:
+            return "signed out"
         return " or ".join(self.codes or [f"HTTP {status}" for status in self.statuses])
 
 
@@ -101,6 +106,11 @@ def refused(*refusals: Refusal) -> Must:
 def answered(*statuses: int) -> Must:
     """One of these statuses, and no session."""
     return Must(statuses=statuses)
+
+
+def signed_out() -> Must:
+    """A session ends, and the browser goes back to the provider."""
+    return Must(statuses=(303,), ended=True)
 
 
 def signed_in(location: str = "/") -> Must:
@@ -136,6 +146,16 @@ def with_cbc(good: Good) -> bool:
 def without_cbc(good: Good) -> bool:
     """Where it does not."""
     return not with_cbc(good)
+
+
+def with_logout(good: Good) -> bool:
+    """Where the connection takes part in single logout."""
+    return bool(good.logout_url)
+
+
+def without_logout(good: Good) -> bool:
+    """Where it does not."""
+    return not good.logout_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +196,13 @@ class Family:
 
         return register
 
-    def play(self, must: Must, reference: str = "", *, control: bool = False) -> Callable[[Play], Play]:
+    def play(
+        self, must: Must, reference: str = "", *, control: bool = False, applies: Applies = always
+    ) -> Callable[[Play], Play]:
         """Register a function that plays several requests."""
 
         def register(function: Play) -> Play:
-            _add(function, self, must, reference, play=function, control=control)
+            _add(function, self, must, reference, play=function, control=control, applies=applies)
             return function
 
         return register

@@ -155,6 +155,8 @@ def _connect(host: Services, target: Target, slug: str, provider: IdentityProvid
         saml.unsolicited,
         _exchanging(host, operator, target),
         saml.allow_cbc,
+        done.site.single_logout_url if saml.single_logout_url else "",
+        saml.single_logout_url,
     )
 
 
@@ -174,6 +176,7 @@ def _values(host: Services, target: Target, provider: IdentityProvider) -> dict[
         Kind.SIGN_IN_URL: provider.sign_in_url,
         Kind.ISSUER: provider.entity_id,
         Kind.SIGNING_CERTIFICATES: provider.certificate_pem,
+        Kind.SINGLE_LOGOUT_URL: f"{provider.sign_in_url}logout",
     }
     form = plugin_of(host, target.plugin_id).form
     return {one.name: known[one.kind] for tab in form.tabs for one in every(tab.fields) if one.kind in known}

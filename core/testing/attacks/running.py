@@ -20,7 +20,7 @@ _NEVER_SHOWN: Final = ("<script>alert", "Traceback (most recent call last)")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case. ``problem`` is empty where it went as it must; ``accepted`` says that an attack opened a
+    """What became of a case. ``problem`` is empty where it went as it must; ``accepted`` says that an attack opened or ended a
     session, or that a control did. ``seconds`` is the slowest answer.
     """
 
@@ -44,7 +44,7 @@ def run(site: Site, cases: Iterable[Case], slowest: float = SLOWEST) -> Iterator
             case,
             "; ".join(problems),
             # A control of which nothing is left to judge went as it must.
-            accepted=any(answer.person for answer in answers) or (case.control and not answers),
+            accepted=any(answer.person or answer.ended for answer in answers) or (case.control and not answers),
             server_error=any(answer.status >= _SERVER_ERROR for answer in answers),
             seconds=max((answer.seconds for answer in answers), default=0),
         )
@@ -63,9 +63,10 @@ def judge(case: Case, answer: Answer, slowest: float = SLOWEST) -> str:
     if must.location is not None:
         right = answer.person and answer.location == must.location
     else:
-        if answer.person:
-            return "ACCEPTED: somebody was signed in"
-        right = answer.code in must.codes if must.codes else answer.status in must.statuses
+        if answer.person or (answer.ended and not must.ended):
+            return f"ACCEPTED: somebody was signed {'in' if answer.person else 'out'}"
+        shown_right = answer.code in must.codes if must.codes else answer.status in must.statuses
+        right = shown_right and answer.ended == must.ended
     return "" if right else f"HTTP {answer.status} {answer.code} {answer.location}".rstrip()
 
 

@@ -25,7 +25,9 @@ class Unplayable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection of the server, and the provider that it trusts. ``own`` are the certificates of its keys."""
+    """A connection of the server, and the provider that it trusts. ``own`` are the certificates of its keys. Messages of single
+    logout go to ``logout_url`` and ``logout_url_there``; both are empty where it takes no part in it.
+    """
 
     acs_url: str
     audience: str
@@ -34,6 +36,8 @@ class Connection:
     unsolicited: Unsolicited = Unsolicited.ACCEPT
     own: tuple[x509.Certificate, ...] = ()
     allow_cbc: bool = False
+    logout_url: str = ""
+    logout_url_there: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Site:
             attributes=self.person.attributes,
             own=at.own,
             allow_cbc=at.allow_cbc,
+            logout_url=at.logout_url,
         )
 
     def applicable(self, cases: Iterable[Case]) -> list[Case]:

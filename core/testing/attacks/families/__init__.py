@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.testing.attacks.cases import Family
-from core.testing.attacks.families import encrypted_controls  # noqa: F401  registers its cases with the controls
+from core.testing.attacks.families import encrypted_controls, logout_uses  # noqa: F401  they register cases with others
 from core.testing.attacks.families.addresses import ADDRESSES
 from core.testing.attacks.families.algorithms import ALGORITHMS
 from core.testing.attacks.families.answers import ANSWERS, SHAPES
@@ -12,9 +12,10 @@ from core.testing.attacks.families.controls import CONTROLS
 from core.testing.attacks.families.deliveries import OTHERS, REPLAY
 from core.testing.attacks.families.encrypted import ENCRYPTED
 from core.testing.attacks.families.exclusion import EXCLUSION
-from core.testing.attacks.families.forms import FORMS, LOGOUT
+from core.testing.attacks.families.forms import FORMS
 from core.testing.attacks.families.ids import IDS
 from core.testing.attacks.families.keys import KEYS
+from core.testing.attacks.families.logout import LOGOUT
 from core.testing.attacks.families.parsers import PARSERS
 from core.testing.attacks.families.references import REFERENCES, TRANSFORMS
 from core.testing.attacks.families.relay_state import RELAY

@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 from core.testing.attacks.browser import FORM, Answer
 from core.testing.attacks.cases import Family, answered
-from core.testing.attacks.edits import A, P
-from core.testing.attacks.site import SEE_OTHER, Site, Unplayable
+from core.testing.attacks.site import SEE_OTHER, Site
 
 FORMS = Family(
     "Forms and bindings",
@@ -197,67 +196,3 @@ def response_at_the_login_url(site: Site) -> Sequence[Answer]:
         asked = site.begin(browser)
         fields = {"SAMLResponse": site.good(asked).response().form_value, "RelayState": asked.relay_state}
         return [browser.post(site.main.login_url, fields)]
-
-
-LOGOUT = Family(
-    "Logout",
-    "Somebody else ends a session. Single logout is not offered: nothing that is sent ends one.",
-    "SAML Profiles 4.4; CVE-2023-40178 (node-saml)",
-)
-# Who adds single logout adds here: unsigned requests, requests of strangers, replayed ones, ones for another person.
-
-
-def _forged_logout(site: Site, send: Callable[[str, str], tuple[str, str, bytes, dict[str, str]]]) -> Sequence[Answer]:
-    """A LogoutRequest of nobody in a browser with a session. The session must live on."""
-    with site.browser() as browser:
-        asked = site.begin(browser)
-        if not site.deliver(browser, site.good(asked).response().form_value, asked.relay_state).person:
-            raise Unplayable("the sign-in before was refused")
-        request = (
-            f'<saml2p:LogoutRequest {P} ID="_l" Version="2.0" Destination="{site.main.acs_url}"><saml2:Issuer {A}>'
-            f"{site.main.provider.entity_id}</saml2:Issuer><saml2:NameID {A}>{site.person.subject}</saml2:NameID></saml2p:LogoutRequest>"
-        )
-        method, url, body, headers = send(request, site.main.acs_url)
-        answer = browser.send(method, url, body, headers)
-    if not answer.person:
-        return [Answer(500, answer.location, "the session ended", answer.seconds)]
-    return [Answer(answer.status, answer.location, answer.text, answer.seconds)]
-
-
-@LOGOUT.play(answered(400))
-def forged_logout_request_in_a_form(site: Site) -> Sequence[Answer]:
-    """A LogoutRequest in a form to the ACS."""
-    return _forged_logout(
-        site,
-        lambda request, url: (
-            "POST",
-            url,
-            urlencode({"SAMLRequest": b64encode(request.encode())}).encode(),
-            {"Content-Type": FORM},
-        ),
-    )
-
-
-@LOGOUT.play(answered(303))
-def forged_logout_request_in_an_address(site: Site) -> Sequence[Answer]:
-    """A LogoutRequest in an address, which a picture of another site may load."""
-
-    def send(request: str, url: str) -> tuple[str, str, bytes, dict[str, str]]:
-        query = urlencode({"SAMLRequest": b64encode(zlib.compress(request.encode())[2:-4]).decode()})
-        return "GET", f"{url}?{query}", b"", {}
-
-    return _forged_logout(site, send)
-
-
-@LOGOUT.play(answered(403))
-def sign_out_form_of_another_site(site: Site) -> Sequence[Answer]:
-    """Another site sends the form that signs out, which it cannot have read."""
-    return _forged_logout(
-        site,
-        lambda _request, _url: (
-            "POST",
-            "/signout",
-            b"csrf=x",
-            {"Content-Type": FORM, "Origin": "https://elsewhere.example.test"},
-        ),
-    )

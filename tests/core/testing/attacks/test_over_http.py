@@ -17,7 +17,7 @@ from core.cli import main
 from core.plugin_api import Unsolicited
 from core.testing.attacks import ALL, FAMILIES, Case, attacks, controls
 from core.testing.attacks.browser import Answer
-from core.testing.attacks.cases import always
+from core.testing.attacks.cases import always, with_logout
 from core.testing.attacks.host import Target, serving, serving_twice
 from core.testing.attacks.running import judge, races, run, table
 from core.testing.attacks.site import Site
@@ -29,6 +29,8 @@ GENEROUS = 10.0  # seconds: a bomb takes minutes, and the machine that runs the 
 PATIENT = ("--slowest", "10")
 KEYLESS = [case for case in controls() if case.applies is always]
 """The controls at a connection that reads nothing encrypted, as Amazon AWS."""
+HERE = [case for case in attacks() if case.applies is not with_logout]
+"""The attacks at a connection that takes no part in single logout."""
 RACES = int(os.environ.get("SIQ_TEST_RACES", "20"))
 
 
@@ -39,7 +41,7 @@ def site() -> Iterator[Site]:
         yield running
 
 
-@pytest.mark.parametrize("case", attacks(), ids=[case.name for case in attacks()])
+@pytest.mark.parametrize("case", HERE, ids=[case.name for case in HERE])
 def test_an_attack_opens_no_session(site: Site, case: Case) -> None:
     (outcome,) = run(site, [case], GENEROUS)
     assert not outcome.problem, f"must be: {case.must.words}"
@@ -76,6 +78,15 @@ def test_a_connection_that_reads_encrypted_assertions_is_as_safe(values: dict[st
         cases = site.applicable([*_of("Encrypted parts"), *_of("Controls"), *_of("Signature wrapping")])
         assert sum(case.control and case.applies is not always for case in cases) == count
         assert [(one.case.name, one.problem) for one in run(site, cases, GENEROUS) if one.problem] == []
+
+
+def test_a_connection_that_takes_part_in_single_logout_is_as_safe() -> None:
+    with serving(Target("custom_saml")) as site:
+        assert site.main.logout_url
+        cases = site.applicable(_of("Logout"))
+        assert [(one.case.name, one.problem) for one in run(site, cases, GENEROUS) if one.problem] == []
+        assert sum(case.control for case in cases) == 7
+        assert len(cases) >= 55
 
 
 def test_a_plugin_of_somebody_else_that_refuses_clicks_is_as_safe(tmp_path: Path) -> None:
@@ -153,6 +164,7 @@ def test_the_command_says_what_is_wrong_in_a_sentence(arguments: list[str], sent
         (Answer(400, "", "SSO-104", 0.1), "HTTP 400 SSO-104"),
         (Answer(500, "", "SSO-108", 0.1), "HTTP 500"),
         (Answer(400, "", "SSO-108", 1.5), "took 1.5 s"),
+        (Answer(400, "", "SSO-108", 0.1, ended=True), "ACCEPTED"),
         (Answer(400, "", "SSO-108 <script>alert(1)</script>", 0.1), "<script>"),
     ],
 )
@@ -173,6 +185,18 @@ def test_only_a_refusal_for_the_right_reason_will_do(answer: Answer, problem: st
 def test_a_person_must_land_where_they_should(answer: Answer, right: bool) -> None:
     assert (judge(ALL["plain"], answer) == "") is right
     assert (judge(ALL["next_of_another_site"], answer) == "") is right
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        (Answer(303, "https://idp.example/", "", 0.1, ended=True), True),
+        (Answer(303, "https://idp.example/", "", 0.1), False),
+        (Answer(400, "", "SSO-402", 0.1, ended=True), False),
+    ],
+)
+def test_a_sign_out_must_end_a_session(answer: Answer, right: bool) -> None:
+    assert (judge(ALL["logout_in_an_address"], answer) == "") is right
 
 
 def test_the_table_counts(site: Site) -> None:
