@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import lxml.html
 
+import core
 from core.flows import activation, organizations, services
 from core.flows.actors import Actor
 from core.flows.services import Services
@@ -38,6 +39,7 @@ class Connection:
     login_url: str
     metadata_url: str
     scim_base_url: str | None
+    single_logout_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,13 @@ class Product:
         done = activation.set_values(self.host, self.operator(organization), plugin, values)
         site = done.site
         return Connection(
-            done.connection_id, site.acs_url, site.audience, site.login_url, site.metadata_url, site.scim_base_url
+            done.connection_id,
+            site.acs_url,
+            site.audience,
+            site.login_url,
+            site.metadata_url,
+            site.scim_base_url,
+            site.single_logout_url,
         )
 
     def operator(self, organization: str) -> Actor:
@@ -93,6 +101,7 @@ def product(folder: Path) -> Iterator[Product]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(Path(core.__file__).parents[1]),  # what is served is what the tests import
         "SIQ_PUBLIC_URL": url,
         "SIQ_DATA_DIR": str(folder / "data"),
     }

@@ -68,6 +68,7 @@ class Peer:
     user_box: str
     password_box: str
     button: str
+    logout_url: str = ""
 
     def register(
         self,
@@ -77,9 +78,11 @@ class Peer:
         sign: Sign = "both",
         encrypt_for: str | None = None,
         signed_by: str | None = None,
+        logout_url: str | None = None,
+        logout_binding: Literal["redirect", "post"] = "redirect",
     ) -> None:
         """Make a service provider known, or known anew. ``encrypt_for`` is a PEM certificate, and so is ``signed_by``, with
-        which its requests have to be signed then.
+        which its requests have to be signed then. With a ``logout_url`` it takes part in single logout.
         """
         file = self.folder / "sp.json"
         known = json.loads(file.read_text())
@@ -88,6 +91,8 @@ class Peer:
             "sign": sign,
             "encrypt_for": bare(encrypt_for),
             "signed_by": bare(signed_by),
+            "logout_url": logout_url,
+            "logout_binding": logout_binding,
         }
         anew = file.with_suffix(".new")
         anew.write_text(json.dumps(known))
@@ -140,6 +145,7 @@ def simplesamlphp(folder: Path) -> Iterator[Peer]:
             user_box="#username",
             password_box="#password",
             button="#regularsubmit button, #submit_button, button[type=submit]",
+            logout_url=f"{base}/saml2/idp/SingleLogoutService.php",
         )
 
 

@@ -1,5 +1,6 @@
 <?php
 // The service providers are what the test registered; the file is read anew for each request.
+$bindings = ['redirect' => 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect', 'post' => 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST'];
 foreach (json_decode(file_get_contents(getenv('PEER_RUN') . '/sp.json'), true) as $entity => $sp) {
     $metadata[$entity] = [
         'AssertionConsumerService' => $sp['acs_url'],
@@ -10,4 +11,8 @@ foreach (json_decode(file_get_contents(getenv('PEER_RUN') . '/sp.json'), true) a
         'validate.authnrequest' => $sp['signed_by'] !== null,
         'certData' => $sp['encrypt_for'] ?? $sp['signed_by'],
     ];
+    if ($sp['logout_url'] !== null) {
+        $metadata[$entity]['SingleLogoutService'] = [['Binding' => $bindings[$sp['logout_binding']], 'Location' => $sp['logout_url']]];
+        $metadata[$entity]['sign.logout'] = $metadata[$entity]['validate.logout'] = true;
+    }
 }
