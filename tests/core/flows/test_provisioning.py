@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
@@ -76,6 +78,20 @@ class TestTokens:
             provisioning.revoke_token(directory.services, directory.admin, PLUGIN, token.id)
         for _ in range(2):
             provisioning.create_token(directory.services, directory.admin, PLUGIN)
+
+    def test_two_who_make_the_second_one_at_the_same_moment_make_one(self, directory: Directory) -> None:
+        together = Barrier(3)
+
+        def create(_: int) -> bool:
+            together.wait(timeout=30)
+            try:
+                provisioning.create_token(directory.services, directory.admin, PLUGIN)
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(3) as threads:
+            assert sorted(threads.map(create, range(3))) == [False, False, True]
 
     def test_it_expires(self, directory: Directory) -> None:
         with clock.moved_by(timedelta(days=366)):
@@ -225,6 +241,29 @@ class TestAdoption:
         user = user_of(directory, made.id)
         assert pushed["id"] == made.id
         assert (user.role, user.password_hash, user.user_name) == (Role.ADMIN, "a hash", "g.hopper")
+
+    def test_an_external_id_comes_before_a_user_name(self, directory: Directory, browser: Browser) -> None:
+        by_id, by_name = (
+            current_actor(
+                directory.services,
+                browser.deliver(browser.mint(subject=name, attributes={"email": [f"{name}@x.test"]})).session.token,
+            )
+            for name in ("subject-1", "ada")
+        )
+        assert by_id
+        assert by_name
+        assert directory.push("ada", externalId="subject-1")["id"] == by_id.user_id
+        assert directory.push("ada.2", emails=[{"value": "ADA@x.test"}])["id"] == by_name.user_id
+        assert events(directory).count("provisioning.user_adopted") == 2
+
+    def test_a_user_name_comes_before_an_address_and_none_is_taken_twice(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        for name in ("ada", "grace"):
+            browser.deliver(browser.mint(subject=name, attributes={"email": [f"{name}@x.test"]}))
+        both = {"userName": "ada", "emails": [{"value": "grace@x.test"}]}
+        assert directory.send("POST", "/Users", both).status_code == 409  # Ada's account with Grace's address
+        assert "provisioning.user_adopted" not in events(directory)
 
     def test_what_another_connection_owns_is_a_409(self, directory: Directory) -> None:
         now = clock.now()

@@ -83,6 +83,47 @@ class TestMicrosoftEntra:
         after = patched(directory, f"/Users/{ada['id']}", body)
         assert after["phoneNumbers"] == [{"value": "+44 20 7946 0000", "type": "mobile"}]
 
+    def test_creates_a_user_with_meta_and_empty_lists_and_finds_nobody_else(self, directory: Directory) -> None:
+        body = {
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+            "externalId": "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef",
+            "userName": "Test_User_ab6490ee@testuser.com",
+            "active": True,
+            "emails": [{"primary": True, "type": "work", "value": "Test_User_fd0ea19b@testuser.com"}],
+            "meta": {"resourceType": "User"},
+            "name": {"formatted": "givenName familyName", "familyName": "familyName", "givenName": "givenName"},
+            "roles": [],
+        }
+        answer = directory.send("POST", "/Users", body)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        assert answer.headers["location"] == made["meta"]["location"]
+        found = directory.get("/Users", filter='externalId eq "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef"')
+        assert [one["id"] for one in found["Resources"]] == [made["id"]]
+        assert directory.get("/Users", filter=f'userName eq "{made["id"]}"')["totalResults"] == 0
+
+    def test_sends_several_operations_of_which_one_deactivates(self, directory: Directory, ada: dict[str, Any]) -> None:
+        body = {
+            "schemas": [PATCH],
+            "Operations": [
+                {"op": "Replace", "path": 'emails[type eq "work"].value', "value": "updatedEmail@microsoft.com"},
+                {"op": "Replace", "path": "name.familyName", "value": "updatedFamilyName"},
+                {"op": "Add", "path": f"{ENTERPRISE}:department", "value": "Engines"},
+                {"op": "Replace", "path": "active", "value": "False"},
+            ],
+        }
+        after = patched(directory, f"/Users/{ada['id']}", body)
+        assert (after["emails"][0]["value"], after["name"]["familyName"], after["active"]) == (
+            "updatedEmail@microsoft.com",
+            "updatedFamilyName",
+            False,
+        )
+        assert after[ENTERPRISE]["department"] == "Engines"
+
+    def test_deactivates_without_a_path_by_a_text(self, directory: Directory, ada: dict[str, Any]) -> None:
+        body = {"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"active": "False"}}]}
+        assert patched(directory, f"/Users/{ada['id']}", body)["active"] is False
+
     def test_sends_a_manager_as_a_plain_id(self, directory: Directory, ada: dict[str, Any]) -> None:
         boss = directory.push("boss@example.test")
         body = {"schemas": [PATCH], "Operations": [{"op": "Add", "path": f"{ENTERPRISE}:manager", "value": boss["id"]}]}
@@ -187,8 +228,11 @@ class TestJumpCloud:
     def test_creates_and_deletes_a_test_user_and_a_test_group(self, directory: Directory) -> None:
         user = directory.push("jumpcloud-test@example.test", active=True)
         group = directory.group("jumpcloud-test-group")
-        add = {"op": "add", "path": "members", "value": [{"value": user["id"]}]}
-        assert directory.patch(f"/Groups/{group['id']}", add).status_code == 200
+        members = [{"$ref": None, "value": user["id"]}]
+        for kind, left in (("Add", 1), ("Remove", 0), ("Add", 1)):
+            change = {"op": kind, "path": "members", "value": members}
+            after = directory.patch(f"/Groups/{group['id']}", change)
+            assert (after.status_code, len(after.json().get("members", []))) == (200, left)
         assert directory.send("DELETE", f"/Groups/{group['id']}").status_code == 204
         assert directory.send("DELETE", f"/Users/{user['id']}").status_code == 204
         assert directory.send("GET", f"/Users/{user['id']}").status_code == 404

@@ -209,6 +209,37 @@ class TestRaces:
         assert {answer.json()["scimType"] for answer in answers if answer.status_code == 409} == {"uniqueness"}
         assert directory.get("/Users")["totalResults"] == 1
 
+    @pytest.mark.parametrize(
+        "same", [{"externalId": "g-1"}, {"emails": [{"value": "ada@example.test"}]}], ids=["external id", "address"]
+    )
+    def test_the_database_decides_who_has_an_external_id_and_who_an_address(
+        self, directory: Directory, same: dict[str, Any]
+    ) -> None:
+        with ThreadPoolExecutor(4) as threads:
+            bodies = [{**_user(f"user-{number}"), **same} for number in range(4)]
+            answers = list(threads.map(lambda body: directory.send("POST", "/Users", body), bodies))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+        ids = [directory.push(f"other-{number}")["id"] for number in range(4)]
+        body = {"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"userName": "Ada"}}]}
+        with ThreadPoolExecutor(4) as threads:
+            renamed = list(threads.map(lambda one: directory.send("PATCH", f"/Users/{one}", body), ids))
+        assert sorted(answer.status_code for answer in renamed) == [200, 409, 409, 409]
+        assert directory.get("/Users", filter='userName eq "ada"')["totalResults"] == 1
+
+    @pytest.mark.parametrize("method", ["PATCH", "PUT"])
+    def test_of_many_who_change_the_same_version_one_wins_and_the_others_get_a_412(
+        self, directory: Directory, method: str
+    ) -> None:
+        user = directory.push("ada@example.test")
+
+        def change(title: str) -> int:
+            body = {**user, "title": title} if method == "PUT" else _replace("title", title)
+            return directory.send(method, f"/Users/{user['id']}", body, headers={"If-Match": 'W/"1"'}).status_code
+
+        with ThreadPoolExecutor(4) as threads:
+            assert sorted(threads.map(change, "abcd")) == [200, 412, 412, 412]
+        assert directory.get(f"/Users/{user['id']}")["meta"]["version"] == 'W/"2"'
+
     def test_members_that_are_added_at_the_same_time_are_all_there(self, directory: Directory) -> None:
         users = [directory.push(f"user-{number}@example.test")["id"] for number in range(8)]
         group = directory.group("Everyone")
