@@ -9,7 +9,7 @@ from typing import Any
 
 from scim2_models import InvalidValueException, PatchOp, PatchOperation, Resource
 from scim2_models.path import CompareOperator, Comparison, ValuePath
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
@@ -113,6 +113,10 @@ def apply(session: Session, connection_id: str, group: PushedGroup, change: Chan
     gone = [member for member in here if (member not in change.add if change.only else member in change.remove)]
     for batch in _batches(gone):
         session.execute(delete(Membership).where(Membership.group_id == group.id, Membership.member_id.in_(batch)))
+    if change.only:
+        _rename(
+            session, group.id, {member: name for member, name in change.add.items() if here.get(member, name) != name}
+        )
     users = _known(session, connection_id, PushedUser, new)
     groups = _known(session, connection_id, PushedGroup, [member for member in new if member not in users])
     for member in new:
@@ -133,13 +137,17 @@ def apply(session: Session, connection_id: str, group: PushedGroup, change: Chan
     return {*new, *gone}
 
 
-def _present(session: Session, group_id: str, among: set[str] | None) -> set[str]:
-    query = select(Membership.member_id).where(Membership.group_id == group_id)
-    if among is None:
-        return set(session.scalars(query))
-    return {
-        member for batch in _batches(among) for member in session.scalars(query.where(Membership.member_id.in_(batch)))
-    }
+def _rename(session: Session, group_id: str, displays: Mapping[str, str | None]) -> None:
+    for member, display in displays.items():
+        one = (Membership.group_id == group_id, Membership.member_id == member)
+        session.execute(update(Membership).where(*one).values(display=display))
+
+
+def _present(session: Session, group_id: str, among: set[str] | None) -> dict[str, str | None]:
+    """The members that are there (of ``among``, unless it is none), with the names that the directory gave them."""
+    query = select(Membership.member_id, Membership.display).where(Membership.group_id == group_id)
+    queries = [query] if among is None else [query.where(Membership.member_id.in_(batch)) for batch in _batches(among)]
+    return {member: display for each in queries for member, display in session.execute(each)}
 
 
 def _known(session: Session, connection_id: str, entity: type[PushedUser | PushedGroup], ids: list[str]) -> set[str]:

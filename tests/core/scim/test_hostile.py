@@ -132,6 +132,53 @@ class TestCost:
         refused(directory.patch(f"/Groups/{group['id']}", *[rename] * 21), 413)
 
 
+class TestMembers:
+    def test_a_name_of_a_member_that_is_changed_with_a_200_is_changed(self, directory: Directory) -> None:
+        ada, grace = (directory.push(name)["id"] for name in ("ada", "grace"))
+        group = directory.group("Everyone", ada, grace)
+        path = f"/Groups/{group['id']}"
+        name = {"op": "replace", "path": f'members[value eq "{ada}"].display', "value": "Ada L."}
+        assert directory.patch(path, name).status_code == 200
+        shown = {each["value"]: each.get("display") for each in directory.get(path)["members"]}
+        assert shown == {ada: "Ada L.", grace: None}
+        body = {"schemas": [GROUP], "displayName": "Everyone", "members": [{"value": ada}]}
+        assert directory.send("PUT", path, body).json()["members"][0].get("display") is None
+
+    @pytest.mark.parametrize(
+        ("operation", "status"),
+        [
+            ({"op": "remove", "path": "members", "value": []}, 200),
+            ({"op": "remove", "path": "members", "value": [{"value": None}]}, 400),
+            ({"op": "remove", "path": "members", "value": "u-1"}, 400),
+            ({"op": "remove", "value": {"members": [{"value": "u-1"}]}}, 400),
+            ({"op": "add", "path": "members", "value": ["u-2"]}, 400),
+            ({"op": "add", "path": "members", "value": [{}]}, 400),
+            ({"op": "add", "path": "members", "value": [{"value": "x" * 129}]}, 400),
+            ({"op": "add", "value": {"members": "u-2"}}, 400),
+            ({"op": "remove", "path": "members.value"}, 400),
+            ({"op": "replace", "path": 'members[value eq "u-1"].value', "value": "u-2"}, 400),
+            ({"op": "remove", "path": "displayName"}, 400),
+            ({"op": "replace", "value": {"id": "0" * 24}}, 400),
+        ],
+        ids=lambda value: str(value)[:60],
+    )
+    def test_what_does_not_say_who_comes_or_goes_changes_nothing(
+        self, directory: Directory, operation: dict[str, Any], status: int
+    ) -> None:
+        group = directory.group("Everyone", "u-1")
+        assert directory.patch(f"/Groups/{group['id']}", operation).status_code == status
+        assert directory.get(f"/Groups/{group['id']}")["members"] == [{"value": "u-1"}]
+
+    def test_groups_in_groups_in_a_circle_are_kept(self, directory: Directory) -> None:
+        inner = directory.group("Inner")
+        outer = directory.group("Outer", inner["id"])
+        assert outer["members"][0]["type"] == "Group"
+        add = {"op": "add", "path": "members", "value": [{"value": outer["id"]}]}
+        assert directory.patch(f"/Groups/{inner['id']}", add).status_code == 200
+        assert directory.send("DELETE", f"/Groups/{outer['id']}").status_code == 204
+        assert "members" not in directory.get(f"/Groups/{inner['id']}")
+
+
 class TestMedia:
     @pytest.mark.parametrize(
         ("media_type", "status"),
