@@ -150,10 +150,14 @@ class DirectoryAccounts:
         self._take_over(user, person)
         self.session.flush()
         self._record(audit.Event.USER_ADOPTED, user, before)
-        if gone and person.active is False:
+        active = person.active
+        if gone and active is None:  # it takes back what it did itself, not what an administrator did
+            departure = self.session.get(Departure, user.id)
+            active = departure is not None and departure.connection_id == self.connection_id
+        if gone and not active:
             offboarding.keep(self.session, user)
         else:
-            self._set_active(user, person.active is not False)
+            self._set_active(user, active is not False)
 
     def _take_over(self, user: User, person: Person) -> None:
         user.user_name = person.user_name

@@ -51,6 +51,12 @@ def by_delete(directory: Directory, user_id: str) -> None:
     directory.send("DELETE", f"/Users/{user_id}")
 
 
+def by_bulk(directory: Directory, user_id: str) -> None:
+    schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+    body = {"schemas": [schema], "Operations": [{"method": "DELETE", "path": f"/Users/{user_id}"}]}
+    directory.send("POST", "/Bulk", body)
+
+
 def by_administrator(directory: Directory, user_id: str) -> None:
     offboarding.suspend_person(directory.services, directory.admin, user_id)
 
@@ -65,7 +71,9 @@ def by_the_operator(directory: Directory, user_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "leave", [by_patch, by_put, by_delete, by_administrator, by_removal, by_the_operator], ids=lambda one: one.__name__
+    "leave",
+    [by_patch, by_put, by_delete, by_bulk, by_administrator, by_removal, by_the_operator],
+    ids=lambda one: one.__name__,
 )
 def test_sessions_and_links_end_at_once_by_every_path(
     directory: Directory, browser: Browser, leave: Callable[[Directory, str], None]

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
-from core.flows import organizations, provisioning, scim_requests
+from core.flows import offboarding, organizations, provisioning, scim_requests
 from core.flows.actors import Actor
 from core.flows.provisioning import RoleRule
 from core.flows.refused import SignInFailed
@@ -264,6 +264,25 @@ class TestAdoption:
         both = {"userName": "ada", "emails": [{"value": "grace@x.test"}]}
         assert directory.send("POST", "/Users", both).status_code == 409  # Ada's account with Grace's address
         assert "provisioning.user_adopted" not in events(directory)
+
+    def test_whom_an_administrator_suspended_is_given_access_back_only_in_so_many_words(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        people = {}
+        for name in ("ada", "grace"):
+            opened = browser.deliver(browser.mint(subject=name, attributes={"email": [f"{name}@x.test"]}))
+            actor = current_actor(directory.services, opened.session.token)
+            assert actor
+            people[name] = actor.user_id
+            offboarding.suspend_person(directory.services, directory.admin, actor.user_id)
+        pushed = directory.push("ada")
+        assert (pushed["id"], pushed["active"], user_of(directory, people["ada"]).active) == (
+            people["ada"],
+            False,
+            False,
+        )
+        assert directory.push("grace", active=True)["active"] is True
+        assert user_of(directory, people["grace"]).active is True
 
     def test_what_another_connection_owns_is_a_409(self, directory: Directory) -> None:
         now = clock.now()
