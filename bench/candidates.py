@@ -6,11 +6,14 @@ then. It takes a form value and answers the NameID, or raises whatever it raises
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +23,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_der_x509_certificate
 from lxml import etree
 from onelogin.saml2.auth import OneLogin_Saml2_Auth  # type: ignore[import-not-found]  # only in bench/.venv
 from onelogin.saml2.settings import OneLogin_Saml2_Settings  # type: ignore[import-not-found]  # only in bench/.venv
@@ -27,17 +33,32 @@ from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
 
+from core.certificates import to_pem
+from core.saml.encryption import Decryption
 from core.saml.response import Expected, read
+from core.saml.service_keys import ServiceKey, ServiceKeys
 from core.saml.signature import Keys
-from core.testing.identity_provider import IdentityProvider
+from core.testing.encryption import Encryptor
+from core.testing.identity_provider import ASSERTION, IdentityProvider, serialize
 
 NODE = Path(__file__).parent / "node"
 NODE_LIBRARIES = ("node-saml", "samlify", "saml20")
+
+ATTRIBUTES = {
+    name: [f"value of {name}"]
+    for name in ("email", "givenName", "familyName", "name", "userName", "guid", "groups", "phone")
+}
+"""Of every response."""
 
 Candidate = Callable[[str], str]
 """From a form value to the NameID."""
 Timed = Callable[[str, int], float]
 """Seconds of one run, from a form value and how often to run. Raises where the response is refused."""
+
+
+def pem_of(own: ServiceKey) -> str:
+    """Our own private key as PEM text."""
+    return own.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 class Refused(Exception):
@@ -46,7 +67,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One connection as both sides know it, the request that waits, and the time. ``sign`` names what is signed."""
+    """One connection as both sides know it, the request that waits, and the time. ``sign`` names what is signed; where
+    there is a key of our own, the Assertion is encrypted for it.
+    """
 
     provider: IdentityProvider
     audience: str
@@ -55,13 +78,34 @@ class Given:
     subject: str
     sign: Sequence[str]
     now: datetime
+    own: ServiceKey | None = None
+
+    @property
+    def encryptor(self) -> Encryptor | None:
+        """AES-256-GCM under RSA-OAEP."""
+        return Encryptor(load_der_x509_certificate(self.own.certificate.der)) if self.own else None
 
     def response(self, **different: Any) -> str:
         """The form value of a good response, or of one that differs in some argument of IdentityProvider.response."""
-        usual = {"subject": self.subject, "in_response_to": self.request, "sign": self.sign, "now": self.now}
+        usual = {
+            "subject": self.subject,
+            "in_response_to": self.request,
+            "sign": self.sign,
+            "now": self.now,
+            "encrypt": self.encryptor,
+        }
         provider = different.pop("provider", self.provider)
         audience = different.pop("audience", self.audience)
         return str(provider.response(self.acs_url, audience, **{**usual, **different}).form_value)
+
+    def altered(self, before: bytes, after: bytes, **different: Any) -> str:
+        """A response that was changed after it was signed; what is to be encrypted is encrypted after that."""
+        xml = base64.b64decode(self.response(**different, encrypt=None)).replace(before, after)
+        if self.encryptor:
+            root = etree.fromstring(xml)
+            self.encryptor.encrypt(root.findall(f"{{{ASSERTION}}}Assertion")[0])
+            xml = serialize(root)
+        return base64.b64encode(xml).decode()
 
 
 def this_project(given: Given) -> Candidate:
@@ -70,41 +114,64 @@ def this_project(given: Given) -> Candidate:
         given.provider.entity_id, given.audience, given.acs_url, given.request, unsolicited_allowed=False
     )
 
+    decryption = Decryption(ServiceKeys(given.own)) if given.own else None
+
     def run(form_value: str) -> str:
-        return read(form_value, keys, expected, given.now).name_id.value
+        return read(form_value, keys, expected, given.now, decryption).name_id.value
 
     return run
 
 
-def python3_saml(given: Given) -> Candidate:
-    issuer = given.provider.entity_id
-    settings = OneLogin_Saml2_Settings(
+def python3_saml_settings(
+    issuer: str, audience: str, acs_url: str, certificate: str, signed: Sequence[str], *, own: ServiceKey | None = None
+) -> OneLogin_Saml2_Settings:
+    """What a deployment of python3-saml prepares once: strict, and what is signed (and encrypted) has to be."""
+    return OneLogin_Saml2_Settings(
         {
             "strict": True,
             "sp": {
-                "entityId": given.audience,
-                "assertionConsumerService": {"url": given.acs_url, "binding": BINDING_HTTP_POST},
+                "entityId": audience,
+                "assertionConsumerService": {"url": acs_url, "binding": BINDING_HTTP_POST},
+                "privateKey": pem_of(own) if own else "",
+                "x509cert": to_pem([own.certificate]) if own else "",
             },
             "idp": {
                 "entityId": issuer,
                 "singleSignOnService": {"url": issuer, "binding": BINDING_HTTP_REDIRECT},
-                "x509cert": given.provider.certificate_pem,
+                "x509cert": certificate,
             },
             "security": {
-                "wantMessagesSigned": "response" in given.sign,
-                "wantAssertionsSigned": "assertion" in given.sign,
+                "wantMessagesSigned": "response" in signed,
+                "wantAssertionsSigned": "assertion" in signed,
+                "wantAssertionsEncrypted": own is not None,
                 "rejectDeprecatedAlgorithm": True,
             },
         }
     )
-    scheme, _, rest = given.acs_url.partition("://")
+
+
+def request_of(acs_url: str) -> dict[str, Any]:
+    """The request to this URL as python3-saml wants it described."""
+    scheme, _, rest = acs_url.partition("://")
     host, _, path = rest.partition("/")
-    request: dict[str, Any] = {
+    return {
         "https": "on" if scheme == "https" else "off",
         "http_host": host,
         "script_name": f"/{path}",
         "get_data": {},
     }
+
+
+def python3_saml(given: Given) -> Candidate:
+    settings = python3_saml_settings(
+        given.provider.entity_id,
+        given.audience,
+        given.acs_url,
+        given.provider.certificate_pem,
+        given.sign,
+        own=given.own,
+    )
+    request = request_of(given.acs_url)
 
     def run(form_value: str) -> str:
         auth = OneLogin_Saml2_Auth({**request, "post_data": {"SAMLResponse": form_value}}, old_settings=settings)
@@ -121,6 +188,7 @@ def stock_pysaml2(given: Given) -> Candidate:
         {
             "entityid": given.audience,
             "xmlsec_binary": shutil.which("xmlsec1"),
+            "encryption_keypairs": _files(given),
             "metadata": {"inline": [given.provider.metadata().decode()]},
             "service": {
                 "sp": {
@@ -143,23 +211,54 @@ def stock_pysaml2(given: Given) -> Candidate:
     return run
 
 
+def _files(given: Given) -> list[dict[str, str]]:
+    """Our own key in files, as pysaml2 wants it. They stay until the process ends."""
+    if not given.own:
+        return []
+    folder = Path(tempfile.mkdtemp(prefix="siq-bench-"))
+    atexit.register(shutil.rmtree, folder)
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    key.write_text(pem_of(given.own))
+    certificate.write_text(to_pem([given.own.certificate]))
+    return [{"key_file": str(key), "cert_file": str(certificate)}]
+
+
 def floor(given: Given, response: str) -> Candidate:
-    """The least that any verification needs: one parse, one canonical form, one digest and one RSA verification.
+    """The least that any verification needs: one parse, one canonical form, one digest and one RSA verification. Where
+    the Assertion is encrypted, also one RSA decryption, one AES decryption, and a parse of what was in it.
     For one response, which it does not even decode.
     """
     private, public = given.provider.key, given.provider.certificate.public_key()
     assert isinstance(private, rsa.RSAPrivateKey)
     assert isinstance(public, rsa.RSAPublicKey)
     xml = base64.b64decode(response)
-    signature = private.sign(_canonical(xml), padding.PKCS1v15(), hashes.SHA256())
+    opened = _decryption(given) if given.own else None
+    signed = opened() if opened else xml
+    signature = private.sign(_canonical(signed), padding.PKCS1v15(), hashes.SHA256())
 
     def run(_form_value: str) -> str:
-        canonical = _canonical(xml)
+        if opened:
+            etree.fromstring(xml)
+        canonical = _canonical(opened() if opened else xml)
         hashlib.sha256(canonical).digest()
         public.verify(signature, canonical, padding.PKCS1v15(), hashes.SHA256())
         return given.subject
 
     return run
+
+
+def _decryption(given: Given) -> Callable[[], bytes]:
+    """RSA-OAEP and AES-256-GCM, of an Assertion as this variant's."""
+    assert given.own
+    private = given.own.private
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  nearly every provider's
+    assertion = etree.fromstring(base64.b64decode(given.response(encrypt=None, attributes=ATTRIBUTES))).findall(
+        f"{{{ASSERTION}}}Assertion"
+    )[0]
+    key, nonce = os.urandom(32), os.urandom(12)
+    wrapped = private.public_key().encrypt(key, oaep)
+    ciphertext = AESGCM(key).encrypt(nonce, etree.tostring(assertion), None)
+    return lambda: AESGCM(private.decrypt(wrapped, oaep)).decrypt(nonce, ciphertext, None)
 
 
 def _canonical(xml: bytes) -> bytes:
@@ -209,7 +308,7 @@ class Node:
                     "certificate": given.provider.certificate_pem,
                     "metadata": given.provider.metadata().decode(),
                     "signed": list(given.sign),
-                    "privateKey": None,
+                    "privateKey": pem_of(given.own) if given.own else None,
                 }
             }
         )
