@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.run
 READY := $(VENV)/.dev
 
-.PHONY: demo test thorough pictures check bench attack fuzz second-opinion lock docs clean
+.PHONY: demo test thorough pictures check bench bench-acs bench-connections attack fuzz second-opinion lock docs clean
 
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
@@ -31,6 +31,13 @@ check: $(READY)  ## style, types and the one-way imports
 bench: bench/.venv/.ready bench/node/node_modules/.ready  ## measure SAML verification against six other libraries (needs xmlsec1 and Node.js)
 	@bench/.venv/bin/python -m bench.saml
 
+POSTGRESQL ?=
+bench-acs: bench/.venv/.ready  ## how many sign-ins a second the endpoint takes, on SQLite or an empty database POSTGRESQL=postgresql://… (Linux)
+	@bench/.venv/bin/python -m bench.acs $(if $(POSTGRESQL),--postgresql $(POSTGRESQL))
+
+bench-connections: bench/.venv/.ready  ## memory of 10,000 connections, and a sign-in beside them (Linux)
+	@bench/.venv/bin/python -m bench.connections
+
 attack: $(READY)  ## every attack against both built-in plugins over HTTP, and 200 races of two processes
 	@$(BIN)/siq plugin attack aws_sso --races 200
 	@$(BIN)/siq plugin attack custom_saml
@@ -51,6 +58,7 @@ second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and cha
 bench/.venv/.ready: requirements/bench.txt
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
 	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 bench/node/node_modules/.ready: bench/node/package.json
