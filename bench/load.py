@@ -121,8 +121,12 @@ class _Pool:
         async with self._free:
             while self._idle and self._idle[-1].closed:
                 self._idle.pop()
-            connection = self._idle.pop() if self._idle else await self._connect()
-            head = await connection.ask(request)
+            try:
+                connection = self._idle.pop() if self._idle else await self._connect()
+                head = await connection.ask(request)
+            except ConnectionError:  # the server closed an idle one just then; what it did take it takes no second time
+                connection = await self._connect()
+                head = await connection.ask(request)
             self._idle.append(connection)
             return head
 

@@ -107,20 +107,17 @@ def active_connection(services: Services, connection: str) -> PreparedConnection
     Raises ``NotFound`` for an unknown id and ``SignInRefused`` (SSO-502) for one that is not active, whose plugin is
     not working, or whose stored configuration its plugin no longer understands.
     """
-    organization_id = directory.of_connection(services.database, connection)
-    if organization_id is None:
+    found = directory.connection(services.database, connection)
+    if found is None:
         raise NotFound("There is no such connection. Check the address, or start from the sign-in page.")
-    with services.database.reading(organization_id) as session:
-        row = session.execute(
-            select(Connection.state, Connection.plugin_id, Connection.revision).where(Connection.id == connection)
-        ).one()
-        state, plugin_id, revision = row
-        if state is not ConnectionState.ACTIVE:
-            raise SignInRefused(CONNECTION_INACTIVE, "the connection is not active")
-        if prepared := services.prepared.get(connection, revision):
-            return prepared
-        sealed = session.scalar(select(Connection.active).where(Connection.id == connection))
-    prepared = _prepare(services, organization_id, connection, plugin_id, sealed or b"")
+    if found.state is not ConnectionState.ACTIVE:
+        raise SignInRefused(CONNECTION_INACTIVE, "the connection is not active")
+    if prepared := services.prepared.get(connection, found.revision):
+        return prepared
+    with services.database.reading(found.organization_id) as session:
+        row = session.execute(select(Connection.revision, Connection.active).where(Connection.id == connection)).one()
+    revision, sealed = row
+    prepared = _prepare(services, found.organization_id, connection, found.plugin_id, sealed or b"")
     services.prepared.keep(revision, prepared)
     return prepared
 

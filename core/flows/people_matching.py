@@ -4,7 +4,7 @@ one.
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import case, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -54,11 +54,15 @@ def match_or_create(session: Session, connection: PreparedConnection, identity: 
 
 def _pushed(session: Session, connection: PreparedConnection, identity: Identity, name: str) -> User | None:
     """The account that the directory of this connection pushed under ``name``, linked to the identity's subject."""
-    ours = PushedUser.connection_id == connection.id
-    query = select(User).join(PushedUser, PushedUser.user_id == User.id)
+    is_name = PushedUser.user_name_key == comparable(name, exact=False)
+    is_external = PushedUser.external_id == comparable(name, exact=True)
     user = session.scalar(
-        query.where(ours, PushedUser.user_name_key == comparable(name, exact=False))
-    ) or session.scalar(query.where(ours, PushedUser.external_id == comparable(name, exact=True)))
+        select(User)
+        .join(PushedUser, PushedUser.user_id == User.id)
+        .where(PushedUser.connection_id == connection.id, or_(is_name, is_external))
+        .order_by(case((is_name, 0), else_=1))
+        .limit(1)
+    )
     if user is None:
         return None
     link = session.get(LinkedIdentity, (connection.id, identity.subject))

@@ -9,6 +9,7 @@ organization in the first place (by host name, session id, connection id) are in
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from sqlalchemy.types import TypeDecorator
 
 T = TypeVar("T")
 
+_PATIENCE = 10_000  # milliseconds for which a writer waits for the others
 _SWITCHES = 20  # times; one more than those that may open a new file at once is enough
 
 
@@ -75,6 +77,7 @@ class Database:
         """``url`` is a SQLAlchemy URL of SQLite or PostgreSQL. Nothing is connected yet."""
         self.url = url
         self.engine = _engine(url)
+        self._writer = threading.Lock()
 
     @contextmanager
     def reading(self, organization_id: str) -> Iterator[Session]:
@@ -85,9 +88,9 @@ class Database:
     @contextmanager
     def writing(self, organization_id: str) -> Iterator[Session]:
         """A session for one transaction in one organization: committed at the end, rolled back on any error."""
-        options = {"siq_writes": True}
         with (
-            self.engine.connect().execution_options(**options) as connection,
+            self._turn(),
+            self.engine.connect().execution_options(siq_writes=True) as connection,
             Session(connection, info={"organization_id": organization_id}, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -108,6 +111,7 @@ class Database:
     def unscoped(self) -> Iterator[Session]:
         """A session across organizations: for ``directory.py``, housekeeping and the operator's commands only."""
         with (
+            self._turn(),
             self.engine.connect().execution_options(siq_writes=True) as connection,
             Session(connection, info={"unscoped": True}, expire_on_commit=False) as session,
             session.begin(),
@@ -119,6 +123,21 @@ class Database:
         """Like :meth:`unscoped`, for reading: takes no write lock."""
         with Session(self.engine, info={"unscoped": True}) as session:
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer of this process at a time where the database takes no more anyway. SQLite lets others ask again and
+        again, asleep for up to 100 ms between: whoever comes then is faster than who has waited long.
+        """
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        taken = self._writer.acquire(timeout=_PATIENCE / 1000)
+        try:
+            yield  # without its turn, too: then SQLite says what is the matter
+        finally:
+            if taken:
+                self._writer.release()
 
     def close(self) -> None:
         """Close every connection."""
@@ -135,7 +154,7 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: object) -> None:
         dbapi_connection.isolation_level = None  # we send BEGIN ourselves, below
-        for pragma in ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={_PATIENCE}", "synchronous=FULL", "foreign_keys=ON"):
             dbapi_connection.execute(f"PRAGMA {pragma}")
         _write_ahead(dbapi_connection)
 

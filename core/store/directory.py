@@ -4,11 +4,13 @@ needed to go on in a session of that organization.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import select
 
 from core.store.database import Database
 from core.store.provisioning_tables import ProvisioningToken
-from core.store.tables import Connection, OneTimeLink, Organization, SignInSession, User
+from core.store.tables import Connection, ConnectionState, OneTimeLink, Organization, SignInSession, User
 from core.store.tokens import hashed
 
 
@@ -35,6 +37,26 @@ def of_connection(database: Database, connection_id: str) -> str | None:
     """The organization of a connection."""
     with database.looking_up() as session:
         return session.scalar(select(Connection.organization_id).where(Connection.id == connection_id))
+
+
+class FoundConnection(NamedTuple):
+    """What tells whether a connection that was prepared before still is as it was."""
+
+    organization_id: str
+    plugin_id: str
+    state: ConnectionState
+    revision: int
+
+
+def connection(database: Database, connection_id: str) -> FoundConnection | None:
+    """The connection of this id, as far as every sign-in asks for it."""
+    with database.looking_up() as session:
+        row = session.execute(
+            select(Connection.organization_id, Connection.plugin_id, Connection.state, Connection.revision).where(
+                Connection.id == connection_id
+            )
+        ).one_or_none()
+        return FoundConnection(*row) if row else None
 
 
 def opened_by_tokens(database: Database, connection_id: str) -> list[tuple[Connection, ProvisioningToken]]:

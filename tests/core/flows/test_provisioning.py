@@ -191,6 +191,16 @@ class TestSignIn:
         assert actor
         assert actor.user_id == by_id["id"]
 
+    def test_whose_user_name_the_subject_is_comes_before_whose_external_id_it_is(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        directory.push("bob@example.test", externalId="ada@example.test")
+        ada = directory.push("ada@example.test", externalId="bob@example.test")
+        signed_in = browser.deliver(browser.mint(subject="ada@example.test"))
+        actor = current_actor(directory.services, signed_in.session.token)
+        assert actor
+        assert actor.user_id == ada["id"]
+
     def test_a_user_name_that_was_given_to_somebody_else_is_theirs(
         self, directory: Directory, browser: Browser
     ) -> None:
