@@ -165,16 +165,20 @@ def served(candidate: str, there: Site, port: int) -> Iterator[subprocess.Popen[
     """One process of a candidate, until it answers and to the end of the block."""
     part = [PARTS[candidate]] if candidate in PARTS else []
     command = [sys.executable, *SERVE[candidate], str(port), *part]
-    with (there.folder / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(command, env=dict(there.environment), stderr=log)  # noqa: S603  our own programs
+    log = there.folder / f"{port}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, env=dict(there.environment), stderr=file)  # noqa: S603  our own programs
     try:
         for _ in range(300):
             with suppress(OSError):
                 load.run([port], 0.1, Stream([PAGE], 10, is_page))
                 break
             time.sleep(0.1)
-            assert process.poll() is None, (there.folder / f"{port}.log").read_text()
+            assert process.poll() is None, "it ended"
         yield process
+    except BaseException:
+        print(f"{candidate}, the end of its log:\n{log.read_text()[-4000:]}", file=sys.stderr)
+        raise
     finally:
         process.terminate()
         process.wait()
