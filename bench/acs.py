@@ -216,8 +216,10 @@ class Candidate:
         others use a step may have met them.
         """
         kept = self.run(LOWEST, seconds)
-        assert kept.sign_ins.keeps_up(LATE), f"{LOWEST:g} sign-ins a second are too many"
         too_many = float("inf")
+        while not kept.sign_ins.keeps_up(LATE):
+            too_many = kept.rate
+            kept = self.run(too_many / STEP, seconds)
         while too_many / kept.rate > FINEST:
             rate = min(kept.rate * STEP, (kept.rate + too_many) / 2)
             tries = (self.run(rate, seconds) for _ in range(2))
