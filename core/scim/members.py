@@ -33,15 +33,20 @@ def wanted(resource: Resource[Any]) -> dict[str, str | None]:
     return _named([(member.value, member.display) for member in getattr(resource, "members", None) or ()])
 
 
-def change_of(patch: PatchOp[Any]) -> Change | None:
-    """The change of members that a PATCH is; none where it is, or may be, something else.
+def parts_of(patch: PatchOp[Any]) -> tuple[Change, list[PatchOperation[Any]]] | None:
+    """The change of members that a PATCH makes, and its operations on everything else; none where the former cannot be
+    told without the group's other members.
 
     Forms: ``add`` with a list at ``members``, or of nothing but ``members``; ``remove`` with a list at ``members``
     (Microsoft Entra); ``remove`` at ``members[value eq "…"]``.
     """
     add: dict[str, str | None] = {}
     remove: set[str] = set()
+    rest: list[PatchOperation[Any]] = []
     for operation in patch.operations or ():
+        if not _may_be_about_members(operation):
+            rest.append(operation)
+            continue
         names = _members_named(operation)
         if names is None:
             return None
@@ -52,7 +57,12 @@ def change_of(patch: PatchOp[Any]) -> Change | None:
             remove |= names.keys()
             for member in names:
                 add.pop(member, None)
-    return Change(add, frozenset(remove))
+    return Change(add, frozenset(remove)), rest
+
+
+def _may_be_about_members(operation: PatchOperation[Any]) -> bool:
+    values = "" if isinstance(operation.value, str) else str(operation.value)
+    return "members" in f"{operation.path or ''} {values}".lower()
 
 
 def _members_named(operation: PatchOperation[Any]) -> dict[str, str | None] | None:

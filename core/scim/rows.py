@@ -56,6 +56,11 @@ def groups(
     return resources
 
 
+def without_members(row: PushedGroup) -> Resource[Any]:
+    """The group of a row, whose members are not read."""
+    return _resource(GROUP, row.id, row, row.resource)
+
+
 def wants(parameters: ResponseParameters[Any] | None, name: str) -> bool:
     """Whether an answer with these parameters holds the attribute or a part of it (RFC 7644 3.4.2.5)."""
     if parameters is None:

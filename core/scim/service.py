@@ -17,6 +17,7 @@ from scim2_models import (
     InvalidSyntaxException,
     NotFoundException,
     PatchOp,
+    PatchOperation,
     PayloadTooLargeException,
     Resource,
     ResourceType,
@@ -32,11 +33,12 @@ from scim2_server.service import ScimService
 from core.scim import dialects, members
 from core.scim.filters import storable
 from core.scim.resources import GROUP, PATCHING, USER, attributes, model_named, provider
-from core.scim.rows import version
+from core.scim.rows import version, without_members
 from core.scim.storage import Storage
 
-_MOST_OPERATIONS = {USER: 100, GROUP: 20}  # of one PATCH; those that only add and remove members are not counted
-MOST_VALUES = 5_000  # of all operations of one PATCH of a user
+MOST_OPERATIONS = 100  # of one PATCH; those that add and remove members are not counted
+MOST_ON_MEMBERS = 10  # of one PATCH that changes members in another way, for which all of them are read
+MOST_VALUES = 5_000  # of all operations of one PATCH, beside members
 
 
 class Service(ScimService):
@@ -107,14 +109,12 @@ class Service(ScimService):
         return response
 
 
-def _check_cost(resource_type: ResourceType, patch_op: PatchOp[Any]) -> None:
+def _check_cost(operations: list[PatchOperation[Any]], most: int, most_values: int | None) -> None:
     """Each operation validates the whole resource: a request of thousands would take minutes."""
-    operations = patch_op.operations or []
-    most = _MOST_OPERATIONS[str(resource_type.name)]
     if len(operations) > most:
-        raise PayloadTooLargeException(detail=f"A PATCH may have at most {most} operations beside those on members")
-    if resource_type.name == USER and sum(_size(each.value) for each in operations) > MOST_VALUES:
-        raise PayloadTooLargeException(detail=f"A PATCH may have at most {MOST_VALUES} values")
+        raise PayloadTooLargeException(detail=f"A PATCH may have at most {most} operations of this kind")
+    if most_values is not None and sum(_size(each.value) for each in operations) > most_values:
+        raise PayloadTooLargeException(detail=f"A PATCH may have at most {most_values} values")
 
 
 def _size(value: Any) -> int:
@@ -168,13 +168,18 @@ class Handler(ScimHandler):
     def patch_resource(
         self, resource_type: ResourceType, resource_id: str, patch_op: PatchOp[Any], conditions: Conditions
     ) -> Resource[Any]:
-        """See :class:`ScimHandler`; a change of members alone does not read the group's other members."""
-        change = members.change_of(patch_op) if resource_type.name == GROUP else None
-        if change is None:
-            _check_cost(resource_type, patch_op)
+        """See :class:`ScimHandler`; a change of members, or of none, does not read the group's other members."""
+        parts = members.parts_of(patch_op) if resource_type.name == GROUP else None
+        if parts is None:
+            most = MOST_OPERATIONS if resource_type.name == USER else MOST_ON_MEMBERS
+            _check_cost(patch_op.operations or [], most, MOST_VALUES if resource_type.name == USER else None)
             return super().patch_resource(resource_type, resource_id, patch_op, conditions)
+        change, rest = parts
+        _check_cost(rest, MOST_OPERATIONS, MOST_VALUES)
         group = self.ours.group_row(resource_id)
         conditions.check(version(group), "PATCH")
-        self.ours.change_members(group, change)
+        others = patch_op.model_copy(update={"operations": rest})
+        changed = self.service.apply_patch(without_members(group), others, conditions) if rest else None
+        self.ours.change_group(group, change, changed)
         wanted = self.service.read_response_parameters(resource_type, self.asked)
         return self.ours.get(resource_type, resource_id, response_parameters=wanted)

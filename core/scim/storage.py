@@ -119,15 +119,19 @@ class Storage(ScimStorage):
         leave = self._remove_user if resource_type.name == USER else self._remove_group
         self._decided_by_the_database(lambda: leave(resource_id, expected_version))
 
-    def change_members(self, group: PushedGroup, change: Change) -> None:
-        """Add and remove members of a group without reading the others."""
+    def change_group(self, group: PushedGroup, change: Change, resource: Resource[Any] | None) -> None:
+        """Add and remove members of a group without reading the others, and take over its other attributes from a
+        ``resource`` (none: they stay).
+        """
 
         def apply() -> None:
+            renamed = self._take_over(group, resource) if resource is not None else set()
             changed = members.apply(self.session, self.connection_id, group, change)
-            if changed:
+            if changed and resource is None:
                 _changed(group)
-                self.session.flush()
-                self.accounts.regroup(changed)
+            self.session.flush()
+            if renamed or changed:
+                self.accounts.regroup(renamed | changed)
 
         self._decided_by_the_database(apply)
 
@@ -251,6 +255,12 @@ class Storage(ScimStorage):
     def _update_group(self, resource_id: str, resource: Resource[Any], expected_version: str | None) -> None:
         row = self.group_row(resource_id)
         _check_version(row, expected_version)
+        before, wanted = self._take_over(row, resource), members.wanted(resource)
+        changed = members.apply(self.session, self.connection_id, row, Change(add=wanted, only=True))
+        self.accounts.regroup(before | changed)
+
+    def _take_over(self, row: PushedGroup, resource: Resource[Any]) -> set[str]:
+        """What a group is beside its members; answers whose group has another name now."""
         document = document_of(resource, "members")
         keys = keys_of(model_named(GROUP), document)
         renamed = keys["displayName"] != row.display_name_key
@@ -258,10 +268,7 @@ class Storage(ScimStorage):
         row.resource, row.keys = document, keys
         _changed(row)
         self.session.flush()
-        before = members.people(self.session, row.id) if renamed else set()
-        wanted = members.wanted(resource)
-        changed = members.apply(self.session, self.connection_id, row, Change(add=wanted, only=True))
-        self.accounts.regroup(before | changed)
+        return members.people(self.session, row.id) if renamed else set()
 
     def _remove_group(self, resource_id: str, expected_version: str | None) -> None:
         row = self.group_row(resource_id)

@@ -129,7 +129,9 @@ class TestCost:
         after = directory.patch(f"/Groups/{group['id']}", *pathless, *remove)
         assert after.json()["members"] == [{"value": "u-999"}]
         rename = {"op": "replace", "path": "displayName", "value": "Everybody"}
-        refused(directory.patch(f"/Groups/{group['id']}", *[rename] * 21), 413)
+        refused(directory.patch(f"/Groups/{group['id']}", *[rename] * 101), 413)
+        named = {"op": "replace", "path": 'members[value eq "u-999"].display', "value": "Everybody"}
+        refused(directory.patch(f"/Groups/{group['id']}", *[named] * 11), 413)
 
 
 class TestMembers:
@@ -143,6 +145,26 @@ class TestMembers:
         assert shown == {ada: "Ada L.", grace: None}
         body = {"schemas": [GROUP], "displayName": "Everyone", "members": [{"value": ada}]}
         assert directory.send("PUT", path, body).json()["members"][0].get("display") is None
+
+    def test_a_name_and_members_change_together_or_not_at_all(self, directory: Directory) -> None:
+        directory.send("POST", "/Groups", {"displayName": "Taken", "externalId": "g-1"})
+        group = directory.group("Everyone", "u-1", "u-2")
+        path = f"/Groups/{group['id']}"
+        rename = {"op": "replace", "path": "displayName", "value": "Members of us"}
+        leave = {"op": "remove", "path": "members", "value": [{"$ref": None, "value": "u-1"}]}
+        for bad, status in (
+            ({"op": "add", "path": "members", "value": [{"value": "x" * 129}]}, 400),
+            ({"op": "replace", "path": "externalId", "value": "g-1"}, 409),
+            ({"op": "replace", "path": "nosuch", "value": "x"}, 400),
+            ({"op": "remove", "path": "displayName"}, 400),
+        ):
+            assert directory.patch(path, leave, rename, bad).status_code == status
+            assert directory.get(path) == group
+        after = directory.patch(path, leave, rename, {"op": "add", "value": {"externalId": "g-2"}}).json()
+        assert (after["displayName"], after["externalId"]) == ("Members of us", "g-2")
+        assert (after["members"], after["meta"]["version"]) == ([{"value": "u-2"}], 'W/"2"')
+        again = directory.patch(path, leave, rename)
+        assert again.json()["meta"]["version"] == 'W/"2"'
 
     @pytest.mark.parametrize(
         ("operation", "status"),
