@@ -164,7 +164,7 @@ def read_response(root: Element, expected: Expected, request_id: str | None, now
     """
     _check_message(root, "LogoutResponse", expected, now)
     answers = root.get("InResponseTo", "")
-    if not request_id or answers != request_id:
+    if answers != request_id:
         waiting = request_id or "no sign-out waits in this browser"
         raise SignInRefused(LOGOUT_UNKNOWN, expected=waiting, received=answers or "no InResponseTo")
     codes = [

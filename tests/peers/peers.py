@@ -113,8 +113,10 @@ def bare(pem: str | None) -> str | None:
 
 
 @contextmanager
-def simplesamlphp(folder: Path) -> Iterator[Peer]:
-    """Debian's SimpleSAMLphp. ``folder`` is an empty one for this run alone."""
+def simplesamlphp(folder: Path, logout: Literal["traditional", "iframe"] = "traditional") -> Iterator[Peer]:
+    """Debian's SimpleSAMLphp. ``folder`` is an empty one for this run alone. ``logout``: it sends the browser from one
+    service to the next, or shows a page in which each has a frame.
+    """
     php = shutil.which("php8.2") or shutil.which("php")
     www = Path("/usr/share/simplesamlphp/www")
     if php is None or not www.is_dir():
@@ -131,6 +133,7 @@ def simplesamlphp(folder: Path) -> Iterator[Peer]:
         "PHP_CLI_SERVER_WORKERS": "4",
         "PEER_BASE_URL": base,
         "PEER_RUN": str(folder),
+        "PEER_LOGOUT": logout,
     }
     metadata_url = f"{base}/saml2/idp/metadata.php"
     with running(command, environment, folder, metadata_url):
@@ -173,6 +176,7 @@ def samlp(folder: Path) -> Iterator[Peer]:
             user_box="input[name=username]",
             password_box="input[name=password]",
             button="button",
+            logout_url=f"{base}/logout",
         )
 
 

@@ -7,6 +7,7 @@ const path = require('node:path');
 const express = require('express');
 const session = require('express-session');
 const samlp = require('samlp');
+const SessionParticipants = require('samlp/lib/sessionParticipants');
 
 const { PEER_HOST: host, PEER_PORT: port, PEER_RUN: run } = process.env;
 const issuer = `http://${host}:${port}/metadata`;
@@ -65,6 +66,22 @@ const options = (req, entityId, sp) => ({
   ...encryption(sp.encrypt_for),
 });
 
+// Who takes part in single logout with this person: the service providers that were answered and have a logout URL.
+const BINDINGS = { redirect: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect', post: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST' };
+
+function remember(req, entityId, sp) {
+  if (!sp.logout_url) return;
+  const others = (req.session.participants || []).filter((one) => one.serviceProviderId !== entityId);
+  req.session.participants = [...others, {
+    serviceProviderId: entityId,
+    nameId: people[req.session.user].mail,
+    nameIdFormat: EMAIL,
+    sessionIndex: req.session.index,
+    serviceProviderLogoutURL: sp.logout_url,
+    binding: BINDINGS[sp.logout_binding],
+  }];
+}
+
 const html = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const page = (note) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in</title>
 <h1>samlp</h1><p role="alert">${html(note)}</p><form method="post" action="/login">
@@ -89,6 +106,7 @@ function answer(req, res, next, message) {
     req.body = message.how === 'POST' ? message.fields : {};
     req.method = message.how;
     const settings = options(req, entityId, known[entityId]);
+    remember(req, entityId, known[entityId]);
     if (!message.fields.SAMLRequest) Object.assign(settings, { audience: entityId, RelayState: message.fields.RelayState });
     return samlp.auth(settings)(req, res, next);
   };
@@ -120,5 +138,21 @@ app.post('/login', (req, res, next) => {
   req.session.index = '_' + crypto.randomBytes(16).toString('hex');
   return answer(req, res, next, req.session.message);
 });
+
+function logout(req, res, next) {
+  req.body = req.body || {};
+  req.session.participants = req.session.participants || [];
+  const known = serviceProviders();
+  for (const one of req.session.participants) one.cert = toPem(known[one.serviceProviderId].signed_by);
+  return samlp.logout({
+    issuer, cert, key,
+    deflate: true,
+    protocolBinding: BINDINGS.redirect,
+    sessionParticipants: new SessionParticipants(req.session.participants),
+    clearIdPSession: (done) => { delete req.session.user; done(); },
+  })(req, res, next);
+}
+app.get('/logout', logout);
+app.post('/logout', logout);
 app.use((error, _req, res, _next) => res.status(400).type('text').send(`samlp: ${error.message}\n`));
 app.listen(Number(port), host);

@@ -4,6 +4,7 @@ $metadata[getenv('PEER_BASE_URL') . '/saml2/idp/metadata.php'] = [
     'host' => '__DEFAULT__',
     'privatekey' => 'idp.key', 'certificate' => 'idp.crt',
     'auth' => 'people',
+    'logouttype' => getenv('PEER_LOGOUT'),
     'SingleSignOnServiceBinding' => ['urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
                                      'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST'],
     'attributes.NameFormat' => 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic',
