@@ -24,6 +24,14 @@ class Refusal:
     fix: str
     retry: bool = False
 
+    @property
+    def of_sign_out(self) -> bool:
+        """Whether it is about a message of single logout."""
+        return self.code.startswith(SIGN_OUT)
+
+
+SIGN_OUT = "SSO-4"
+"""How the codes of single logout begin."""
 
 _NOT_ACCEPTED = "The answer of your company's sign-in service was not accepted. Your IT team needs to look at it."
 _SETTING = "Your company's sign-in service answered for a different service. Your IT team needs to change one setting."

@@ -22,7 +22,7 @@ from core.flows.prepared import PreparedConnection
 from core.flows.services import Services
 from core.flows.tiles import TileView
 from core.plugin_api import SetupStep
-from core.refusals import BY_CODE
+from core.refusals import BY_CODE, SIGN_OUT
 from core.saml import logout
 from core.saml.response import CHECKS
 from core.store.tables import Attempt, Connection, ConnectionState, LinkedIdentity, Outcome
@@ -31,7 +31,6 @@ ATTEMPTS = 25
 DAYS = 14
 
 _STARTED = "Request sent"
-_SIGN_OUT = "SSO-4"  # how the codes of single logout begin
 _AFTER = ("Match a person", "Start a session")
 
 
@@ -46,7 +45,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt in the list. ``fix`` is what the administrator changes, in the provider's own words."""
+    """One attempt in the list. ``fix`` is what the administrator changes, in the provider's own words. ``of_sign_out``: it
+    was a message of single logout, not a sign-in.
+    """
 
     id: str
     outcome: Outcome
@@ -59,6 +60,7 @@ class AttemptView:
     expected: str
     received: str
     fix: str
+    of_sign_out: bool
     started_here: bool
     address: str
     browser: str
@@ -212,7 +214,7 @@ def _days(session: Session, connection: str) -> tuple[Day, ...]:
     counts: Counter[tuple[int, Outcome]] = Counter()
     rows = session.execute(
         select(Attempt.at, Attempt.outcome).where(
-            Attempt.connection_id == connection, Attempt.at > first, Attempt.code.not_like(f"{_SIGN_OUT}%")
+            Attempt.connection_id == connection, Attempt.at > first, Attempt.code.not_like(f"{SIGN_OUT}%")
         )
     )
     for at, outcome in rows:
@@ -235,6 +237,7 @@ def _view(row: Attempt, tile: TileView) -> AttemptView:
         expected=row.expected,
         received=row.received,
         fix=tile.fixes.get(refusal, refusal.fix).replace("{provider}", tile.title) if refusal else "",
+        of_sign_out=bool(refusal and refusal.of_sign_out),
         started_here=row.started_here,
         address=row.address,
         browser=row.browser,
@@ -243,7 +246,7 @@ def _view(row: Attempt, tile: TileView) -> AttemptView:
 
 def _steps(row: Attempt) -> tuple[Step, ...]:
     """The checks in the order in which they ran, up to the one that failed."""
-    if row.code.startswith(_SIGN_OUT):
+    if row.code.startswith(SIGN_OUT):
         checks = logout.RESPONSE_CHECKS if row.started_here else logout.REQUEST_CHECKS
         failing = checks.index(BY_CODE[row.code].check)
         return (*(Step("ok", name) for name in checks[:failing]), Step("fail", checks[failing], row.detail))

@@ -156,7 +156,7 @@ def sign_in_failed(request: Request, error: Exception) -> Response:
         f"Time: {iso(at)}",
         *([f"Sign-in with: {provider}"] if provider else []),
     ]
-    what = "Sign-out" if refused.code.startswith("SSO-4") else "Sign-in"
+    what = "Sign-out" if refused.of_sign_out else "Sign-in"
     mail = urlencode({"subject": f"{what} error {refused.code}", "body": "\n".join(details)}, quote_via=quote)
     context = {
         "refusal": refused,
@@ -172,7 +172,7 @@ def sign_in_failed(request: Request, error: Exception) -> Response:
         if known and known.plugin_id
         else "",
     }
-    status = 400 if refused.code[:5] in {"SSO-1", "SSO-4"} else 403
+    status = 400 if refused.code < "SSO-2" or refused.of_sign_out else 403
     return view.render(request, "refused.j2", context, status=status)
 
 

@@ -192,6 +192,20 @@ def test_a_strangers_request_gets_a_page_that_says_how_to_sign_out(site: Website
     assert 'href="/">Open SiQ' in page.text
 
 
+def test_the_administrator_sees_what_was_wrong_with_a_sign_out(
+    site: Website, nobody: httpx.Client, admin: httpx.Client, provider: IdentityProvider
+) -> None:
+    connection = activated(site, provider)
+    xml = theirs.logout_request(provider, "https://elsewhere.example.test/slo", ADA)
+    url = path(connection.site.single_logout_url)
+    answer = nobody.get(f"{url}?{theirs.query('SAMLRequest', xml, None, provider)}")
+    assert theirs.read(answer.headers["location"]).message == "SSO-404 logout_destination"
+    page = admin.get(f"/settings/integrations/{PLUGIN}/attempts/{answer.headers['x-correlation-id']}")
+    for words in ("Sign-out attempt", "Sign-out destination", "Message XML", connection.site.single_logout_url):
+        assert words in text_of(page)
+    assert "One response, one assertion" not in text_of(page)
+
+
 @pytest.mark.parametrize(
     ("how", "status"),
     [
