@@ -9,9 +9,10 @@ from typing import Any
 
 from scim2_models import InvalidValueException, PatchOp, PatchOperation, Resource
 from scim2_models.path import CompareOperator, Comparison, ValuePath
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
+from core.scim import rows
 from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
 
 LONGEST_MEMBER = 128  # characters; our own ids have 24
@@ -145,6 +146,18 @@ def apply(session: Session, connection_id: str, group: PushedGroup, change: Chan
     )
     session.flush()
     return {*new, *gone}
+
+
+def leave(session: Session, member: ColumnElement[bool]) -> None:
+    """Take somebody out of every group, whose version is another one then: a client that writes a group back as it was
+    read would bring back who is gone.
+    """
+    within = session.scalars(select(Membership.group_id).where(member)).all()
+    for batch in _batches(sorted(within)):  # in one order, so that no two requests wait for each other
+        groups = select(PushedGroup).where(PushedGroup.id.in_(batch)).order_by(PushedGroup.id).with_for_update()
+        for group in session.scalars(groups.execution_options(populate_existing=True)):
+            rows.changed(group)
+    session.execute(delete(Membership).where(member))
 
 
 def _rename(session: Session, group_id: str, displays: Mapping[str, str | None]) -> None:

@@ -10,6 +10,7 @@ from scim2_models import BaseModel, Meta, Resource, ResponseParameters
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.scim.resources import GROUP, USER, Document, attributes, model_named
 from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
 
@@ -17,6 +18,12 @@ from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
 def version(row: PushedUser | PushedGroup) -> str:
     """The version of a resource: its weak ETag (RFC 7644 3.14)."""
     return f'W/"{row.version}"'
+
+
+def changed(row: PushedUser | PushedGroup) -> None:
+    """Count a change: the resource has another version now."""
+    row.version += 1
+    row.changed_at = clock.now()
 
 
 def users(

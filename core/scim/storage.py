@@ -128,7 +128,7 @@ class Storage(ScimStorage):
             renamed = self._take_over(group, resource) if resource is not None else set()
             changed = members.apply(self.session, self.connection_id, group, change)
             if changed and resource is None:
-                _changed(group)
+                rows.changed(group)
             self.session.flush()
             if renamed or changed:
                 self.accounts.regroup(renamed | changed)
@@ -194,7 +194,7 @@ class Storage(ScimStorage):
         row.user_name_key, row.external_id = keys["userName"], keys.get("externalId")
         row.resource, row.keys = document, keys
         row.says_active = getattr(resource, "active", None) is not None
-        _changed(row)
+        rows.changed(row)
         self.session.flush()
         if new_emails:
             self.session.execute(delete(PushedEmail).where(PushedEmail.user_id == row.user_id))
@@ -207,7 +207,7 @@ class Storage(ScimStorage):
         row, _ = self._user_row(resource_id)
         _check_version(row, expected_version)
         external_id, self.removed = row.external_id, row.resource["userName"]
-        self.session.execute(delete(Membership).where(Membership.user_id == resource_id))
+        members.leave(self.session, Membership.user_id == resource_id)
         self.session.execute(delete(PushedEmail).where(PushedEmail.user_id == resource_id))
         self.session.delete(row)
         self.session.flush()
@@ -266,7 +266,7 @@ class Storage(ScimStorage):
         renamed = keys["displayName"] != row.display_name_key
         row.display_name_key, row.external_id = keys["displayName"], keys.get("externalId")
         row.resource, row.keys = document, keys
-        _changed(row)
+        rows.changed(row)
         self.session.flush()
         return members.people(self.session, row.id) if renamed else set()
 
@@ -274,8 +274,8 @@ class Storage(ScimStorage):
         row = self.group_row(resource_id)
         _check_version(row, expected_version)
         people, self.removed = members.people(self.session, resource_id), row.resource["displayName"]
-        for column in (Membership.group_id, Membership.subgroup_id):
-            self.session.execute(delete(Membership).where(column == resource_id))
+        members.leave(self.session, Membership.subgroup_id == resource_id)
+        self.session.execute(delete(Membership).where(Membership.group_id == resource_id))
         self.session.delete(row)
         self.session.flush()
         self.accounts.regroup(people)
@@ -391,8 +391,3 @@ def _not_found(kind: str, resource_id: str) -> NotFoundException:
 def _check_version(row: PushedUser | PushedGroup, expected: str | None) -> None:
     if expected is not None and rows.version(row) != expected:
         raise PreconditionFailedException
-
-
-def _changed(row: PushedUser | PushedGroup) -> None:
-    row.version += 1
-    row.changed_at = clock.now()

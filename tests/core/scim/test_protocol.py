@@ -67,6 +67,19 @@ class TestVersions:
         answer = directory.send("PATCH", f"/Groups/{group['id']}", body, headers={"If-Match": 'W/"7"'})
         assert answer.status_code == 412
 
+    @pytest.mark.parametrize("kind", ["Users", "Groups"])
+    def test_a_group_whose_member_is_deleted_has_another_version_and_is_not_written_back(
+        self, directory: Directory, kind: str
+    ) -> None:
+        member = (directory.push("ada@example.test") if kind == "Users" else directory.group("Inner"))["id"]
+        group = directory.group("Everyone", member)
+        path, read = f"/Groups/{group['id']}", group["meta"]["version"]
+        assert directory.send("DELETE", f"/{kind}/{member}").status_code == 204
+        assert directory.get(path)["meta"]["version"] != read
+        as_read = _group("Everyone", member)
+        assert directory.send("PUT", path, as_read, headers={"If-Match": read}).status_code == 412
+        assert "members" not in directory.get(path)
+
     def test_a_patch_that_changes_nothing_keeps_the_version(self, directory: Directory) -> None:
         user = directory.push("ada@example.test", title="Countess")
         answer = directory.patch(f"/Users/{user['id']}", {"op": "replace", "path": "title", "value": "Countess"})
