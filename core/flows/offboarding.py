@@ -19,6 +19,7 @@ from core.flows import audit, metrics
 from core.flows.actors import Actor
 from core.flows.connections import connection_id
 from core.flows.services import Services
+from core.scim import members
 from core.scim.resources import comparable
 from core.settings import Settings
 from core.store.provisioning_tables import Departure, Membership, PushedEmail, PushedUser
@@ -88,6 +89,8 @@ def keep(session: Session, user: User) -> None:
 
 
 def _end_access(session: Session, user: User) -> None:
+    # Who is signing in at this moment is waited for: their session would stay otherwise.
+    session.execute(select(User.id).where(User.id == user.id).with_for_update())
     session.execute(delete(SignInSession).where(SignInSession.user_id == user.id))
     session.execute(delete(OneTimeLink).where(OneTimeLink.user_id == user.id))
 
@@ -298,8 +301,8 @@ def delete_due(services: Services) -> int:
 def _delete(session: Session, user: User) -> None:
     _end_access(session, user)
     session.execute(update(Attempt).where(Attempt.user_id == user.id).values(user_id=None))
+    members.leave(session, Membership.user_id == user.id)
     for table, column in (
-        (Membership, Membership.user_id),
         (PushedEmail, PushedEmail.user_id),
         (PushedUser, PushedUser.user_id),
         (LinkedIdentity, LinkedIdentity.user_id),

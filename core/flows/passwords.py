@@ -20,7 +20,7 @@ from core.errors import Conflict, NotFound, SiqError
 from core.flows import audit, metrics
 from core.flows.people_matching import email_key
 from core.flows.services import Services
-from core.flows.sessions import OpenedSession, open_session
+from core.flows.sessions import OpenedSession, may_come_in, open_session
 from core.store import directory
 from core.store.tables import OneTimeLink, PasswordFailure, User
 from core.store.tokens import hashed, new_token
@@ -30,6 +30,7 @@ LONGEST = 128  # characters (OWASP ASVS 2.1.2)
 LINK_LIFETIME = timedelta(minutes=30)
 
 _WINDOW = timedelta(minutes=15)
+_WRONG = "The email address or the password is not right."
 _MOST_PER_ACCOUNT = 10
 _MOST_PER_ADDRESS = 100  # an office of many people has one address
 
@@ -74,7 +75,7 @@ def sign_in(services: Services, email: str, password: str, address: str) -> Open
     for organization_id, _, _ in directory.with_password(services.database, email_key(email)):
         with services.database.writing(organization_id) as session:
             audit.record(session, audit.Event.PASSWORD_FAILED, organization_id=organization_id, actor=email[:320])
-    raise PasswordRefused("The email address or the password is not right.")
+    raise PasswordRefused(_WRONG)
 
 
 def create_link(services: Services, organization_id: str, user_id: str) -> str:
@@ -124,7 +125,7 @@ def redeem_link(services: Services, token: str) -> OpenedSession:
             .returning(OneTimeLink.user_id)
         )
         user = session.get(User, user_id) if user_id else None
-        if user is None or not user.active:
+        if user is None or not may_come_in(session, user):
             raise refused
         audit.record(
             session, audit.Event.LINK_SIGN_IN, organization_id=organization_id, actor=user.display_name or user.email
@@ -140,7 +141,9 @@ def _open(
         for row in session.scalars(select(PasswordFailure).where(PasswordFailure.key_hash == hashed(keys[0][0]))):
             session.delete(row)
     with services.database.writing(organization_id) as session:
-        user = session.get_one(User, user_id)
+        user = session.get(User, user_id)
+        if user is None or not may_come_in(session, user):  # suspended while the password was looked at
+            raise PasswordRefused(_WRONG)
         audit.record(session, event, organization_id=organization_id, actor=user.display_name or user.email)
         return open_session(services, session, user)
 

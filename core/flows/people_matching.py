@@ -11,10 +11,11 @@ from core import clock
 from core.errors import SignInRefused
 from core.flows import audit
 from core.flows.prepared import PreparedConnection
+from core.flows.sessions import may_come_in
 from core.plugin_api import Identity
 from core.refusals import PERSON_AMBIGUOUS, PERSON_INACTIVE, PERSON_UNKNOWN
 from core.scim.resources import comparable
-from core.store.provisioning_tables import ProvisioningRules, PushedUser
+from core.store.provisioning_tables import Departure, ProvisioningRules, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id
 
@@ -31,9 +32,11 @@ def match_or_create(session: Session, connection: PreparedConnection, identity: 
        asked before the link: a user name that was given to somebody else is theirs from then on;
     2. the account that this connection's stable subject is linked to;
     3. the account that was pushed with the identity's user name;
-    4. the account with the same e-mail address (the organization's own provider vouches for it), unless another
+    4. the account of somebody whom this connection's directory removed under that user name (or that ``externalId``), which
+       is suspended until it is deleted, whatever its address is;
+    5. the account with the same e-mail address (the organization's own provider vouches for it), unless another
        subject of this connection is linked to it already;
-    5. a new account with the role Viewer, unless this connection makes none at sign-in.
+    6. a new account with the role Viewer, unless this connection makes none at sign-in.
 
     Raises ``SignInRefused`` where the account is suspended (SSO-203), the address belongs to somebody else (SSO-204), or
     there is no account and none is made (SSO-205).
@@ -42,10 +45,11 @@ def match_or_create(session: Session, connection: PreparedConnection, identity: 
         _pushed(session, connection, identity, identity.subject)
         or _linked(session, connection, identity)
         or _pushed(session, connection, identity, identity.user_name)
+        or _removed(session, connection, identity)
         or _by_address(session, connection, identity)
         or _new(session, connection, identity)
     )
-    if not user.active:
+    if not may_come_in(session, user):
         raise SignInRefused(PERSON_INACTIVE, f"{user.email or user.user_name} is suspended")
     if user.source_connection_id == connection.id and session.get(PushedUser, user.id) is None:
         _refresh(session, user, identity)  # of a pushed person the directory knows more
@@ -74,6 +78,13 @@ def _pushed(session: Session, connection: PreparedConnection, identity: Identity
         link.user_id = user.id
     _audit_link(session, connection, identity, user, "the directory")
     return user
+
+
+def _removed(session: Session, connection: PreparedConnection, identity: Identity) -> User | None:
+    names = {comparable(name, exact=False) for name in (identity.subject, identity.user_name)}
+    either = or_(Departure.user_name_key.in_(names), Departure.external_id == comparable(identity.subject, exact=True))
+    query = select(User).join(Departure, Departure.user_id == User.id)
+    return session.scalars(query.where(Departure.connection_id == connection.id, either).limit(1)).first()
 
 
 def _linked(session: Session, connection: PreparedConnection, identity: Identity) -> User | None:

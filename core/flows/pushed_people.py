@@ -54,7 +54,7 @@ class DirectoryAccounts:
 
     def take(self, person: Person) -> User:
         """See :class:`core.scim.accounts.Accounts`."""
-        user = self._match(person)
+        user = self._locked_match(person)
         if user is None:
             user = self._new(person)
         elif self.session.get(PushedUser, user.id) is not None:
@@ -76,13 +76,24 @@ class DirectoryAccounts:
 
     def regroup(self, user_ids: Collection[str]) -> None:
         """See :class:`core.scim.accounts.Accounts`."""
-        rules = role_rules(self.session, self.connection_id)
+        rules = role_rules(self.session, self.connection_id, lock=True)
         if rules:
+            _lock(self.session, user_ids)
             apply_rules(self.session, self.connection_id, rules, user_ids, by=self.title)
 
     @property
     def _cause(self) -> Cause:
         return Cause(self.title, self.connection_id)
+
+    def _locked_match(self, person: Person) -> User | None:
+        """The account of a person, which nobody else changes now. One that housekeeping was just deleting is waited for,
+        and then is none.
+        """
+        while (user := self._match(person)) is not None:
+            query = select(User).where(User.id == user.id).with_for_update().execution_options(populate_existing=True)
+            if self.session.scalar(query) is not None:
+                return user
+        return None
 
     def _match(self, person: Person) -> User | None:
         """The account of a person: by externalId, by userName, by address. The first one that finds one."""
@@ -188,10 +199,22 @@ class DirectoryAccounts:
 # -- groups to roles ---------------------------------------------------------------------------------------------------
 
 
-def role_rules(session: Session, connection_id: str) -> tuple[RoleRule, ...]:
-    """The rules of a connection, in order."""
-    rules = session.get(ProvisioningRules, connection_id)
+def role_rules(session: Session, connection_id: str, *, lock: bool = False) -> tuple[RoleRule, ...]:
+    """The rules of a connection, in order. ``lock``: they stay so until the caller's transaction ends."""
+    query = select(ProvisioningRules).where(ProvisioningRules.connection_id == connection_id)
+    if lock:
+        query = query.with_for_update(read=True).execution_options(populate_existing=True)
+    rules = session.scalar(query)
     return tuple(RoleRule(group, Role(role)) for group, role in rules.role_rules) if rules else ()
+
+
+def _lock(session: Session, user_ids: Collection[str]) -> None:
+    """Two requests that change the groups of one person take turns from here on: the second one sees what the first did,
+    and gives the role that follows from both. (In one order, so that they do not wait for each other.)
+    """
+    for batch in _batches(sorted(user_ids)):
+        people = select(PushedUser.user_id).where(PushedUser.user_id.in_(batch)).order_by(PushedUser.user_id)
+        session.execute(people.with_for_update())
 
 
 def group_key(rule: RoleRule) -> str:
@@ -250,7 +273,8 @@ def apply_rules(
         )
         user_ids = {*wanted, *ruled}
     for batch in _batches(user_ids):
-        for pushed, user in session.execute(query.where(PushedUser.user_id.in_(batch))):
+        people = query.where(PushedUser.user_id.in_(batch)).execution_options(populate_existing=True)
+        for pushed, user in session.execute(people):
             changed += _give(session, pushed, user, wanted.get(user.id), by)
     session.flush()
     return changed

@@ -59,6 +59,13 @@ def over(key: str, session_index: str) -> str:
     return f"over {session_index} {key}"
 
 
+def may_come_in(session: Session, user: User) -> bool:
+    """Whether a person is active, and stays so until the caller's transaction ends: whoever ends their access meanwhile
+    waits for it, and ends the session that it opens.
+    """
+    return bool(session.scalar(select(User.active).where(User.id == user.id).with_for_update()))
+
+
 def open_session(
     services: Services,
     session: Session,
@@ -68,8 +75,8 @@ def open_session(
     not_after: datetime | None = None,
     at_provider: AtProvider | None = None,
 ) -> OpenedSession:
-    """Open a session in the caller's transaction. It ends no later than ``not_after``, the provider's own limit
-    (SessionNotOnOrAfter, SAML Core 2.7.2). ``at_provider`` is kept for single logout.
+    """Open a session in the caller's transaction, which has asked :func:`may_come_in`. It ends no later than
+    ``not_after``, the provider's own limit (SessionNotOnOrAfter, SAML Core 2.7.2). ``at_provider`` is kept for single logout.
     """
     now = clock.now()
     expires_at = now + timedelta(hours=services.settings.session_hours)

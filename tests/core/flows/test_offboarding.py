@@ -17,6 +17,7 @@ from core.flows import housekeeping, offboarding, organizations, passwords, prov
 from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
 from core.flows.sessions import current_actor
+from core.flows.sign_in import SignInFailed
 from core.store.provisioning_tables import Departure
 from core.store.tables import Attempt, OneTimeLink, Organization, Role, SignInSession, User
 from tests.core.flows.conftest import Browser
@@ -89,6 +90,22 @@ def test_sessions_and_links_end_at_once_by_every_path(
     with directory.services.database.reading(directory.organization_id) as session:
         for table in (SignInSession, OneTimeLink):
             assert session.scalar(select(func.count()).select_from(table).where(table.user_id == user["id"])) == 0
+
+
+def test_who_was_removed_gets_no_second_account_by_signing_in_when_their_address_was_another_one(
+    directory: Directory, browser: Browser
+) -> None:
+    pushed = {"externalId": "x-7", "emails": [{"value": "a.lovelace@example.test"}]}
+    user = directory.push("ada@example.test", **pushed)
+    by_delete(directory, user["id"])
+    for subject in ("Ada@example.test", "x-7"):
+        minted = browser.mint(subject=subject, attributes={"email": ["ada@example.test"]})
+        with pytest.raises(SignInFailed, match="SSO-203"):
+            browser.deliver(minted)
+    # And the directory can bring them back, which a second account with the address would prevent.
+    assert (
+        directory.push("ada@example.test", **pushed | {"emails": [{"value": "ada@example.test"}]})["id"] == user["id"]
+    )
 
 
 def test_what_was_open_before_stays_closed_when_access_comes_back(directory: Directory, browser: Browser) -> None:
