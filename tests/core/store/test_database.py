@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from core import clock
@@ -139,6 +142,26 @@ def test_many_writers_at_once_wait_for_each_other(services: Services, organizati
     assert failures == []
     with services.database.reading(organization.id) as session:
         assert len(session.scalars(select(User)).all()) == 40
+
+
+def test_writers_of_one_process_take_turns_so_that_nobody_waits_in_vain_for_sqlite(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'siq.db')}")
+
+    @event.listens_for(database.engine, "connect")
+    def do_not_wait(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=0")  # whoever asks SQLite for the lock while it is taken is refused
+
+    def write(number: int) -> None:
+        for turn in range(10):
+            with database.unscoped() as session:
+                slug = f"{number}-{turn}"
+                session.add(Organization(id=slug, slug=slug, name="Company", created_at=clock.now()))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(8))) == [None] * 8
+    database.close()
 
 
 def test_the_audit_log_cannot_be_changed_even_by_sql(services: Services, organization: Organization) -> None:
