@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.run
 READY := $(VENV)/.dev
 
-.PHONY: demo test thorough pictures check bench bench-acs bench-connections attack fuzz second-opinion lock docs clean
+.PHONY: demo test thorough load pictures check bench bench-acs bench-connections attack fuzz second-opinion lock docs clean
 
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
@@ -17,6 +17,10 @@ test: $(READY)  ## run the whole suite
 THOROUGH = tests/core/saml/test_second_opinion.py tests/core/testing/attacks/test_over_http.py
 thorough: $(READY)  ## the tests that draw samples, with larger ones: 200 races, every byte, hundreds of mutations
 	@SIQ_TEST_RACES=200 SIQ_TEST_EXAMPLES=200 $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(THOROUGH)
+
+LOAD_SECONDS ?= 300
+load: $(READY)  ## twenty directories for LOAD_SECONDS, some of them and the servers killed; then the tables are checked
+	@$(BIN)/python -m tests.load --seconds $(LOAD_SECONDS)
 
 pictures: $(READY)  ## a picture of every screen, in both themes at two widths, into var/pictures
 	@mkdir -p var/pictures

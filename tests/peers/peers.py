@@ -240,9 +240,9 @@ def running(command: list[str], environment: Mapping[str, str], folder: Path, re
                 process.wait(10)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Return when ``url`` answers 200; fail with the server's log when it does not."""
-    end = time.monotonic() + START_LIMIT
+def wait_for(url: str, process: subprocess.Popen[bytes], folder: Path, limit: float = START_LIMIT) -> None:
+    """Return when ``url`` answers 200; fail with the server's log when it does not within ``limit`` seconds."""
+    end = time.monotonic() + limit
     while time.monotonic() < end and process.poll() is None:
         try:
             if httpx.get(url, timeout=5, trust_env=False).status_code == httpx.codes.OK:
