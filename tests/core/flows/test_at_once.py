@@ -14,9 +14,9 @@ from core.flows import offboarding, passwords, provisioning
 from core.flows.actors import Actor
 from core.flows.offboarding import Cause
 from core.flows.pushed_people import RoleRule
+from core.flows.refused import SignInFailed
 from core.flows.services import Services
 from core.flows.sessions import may_come_in, open_session
-from core.flows.sign_in import SignInFailed
 from core.scim.members import Change
 from core.store.tables import Role, SignInSession, User
 from tests.core.flows.conftest import Browser

@@ -15,9 +15,9 @@ from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.flows import housekeeping, offboarding, organizations, passwords, provisioning
 from core.flows.actors import Actor, actor_of
+from core.flows.refused import SignInFailed
 from core.flows.services import Services
 from core.flows.sessions import current_actor
-from core.flows.sign_in import SignInFailed
 from core.store.provisioning_tables import Departure
 from core.store.tables import Attempt, OneTimeLink, Organization, Role, SignInSession, User
 from tests.core.flows.conftest import Browser
