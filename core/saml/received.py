@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from lxml import etree
-
 from core.errors import SignInRefused
 from core.refusals import (
     DESTINATION_MISMATCH,
@@ -28,7 +26,7 @@ from core.saml import document
 from core.saml.document import DocumentRefused, Element
 from core.saml.elements import ID, WHITE_SPACE, A, P, local_name, one, text_of
 from core.saml.encryption import ENCRYPTED_DATA, Decryption, decrypt
-from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Keys, Signed, gate
+from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Keys, Signed, canonical, gate
 
 ENCRYPTED_ASSERTION: Final = f"{A}EncryptedAssertion"
 _ENCRYPTED: Final = (ENCRYPTED_ASSERTION, f"{A}EncryptedID", f"{A}EncryptedAttribute", ENCRYPTED_DATA)
@@ -175,14 +173,13 @@ def _decrypted(response: Element, keys: Keys, now: datetime, decryption: Decrypt
     if decryption is None:
         raise SignInRefused(ENCRYPTION_UNEXPECTED, "This connection has no key to read it")
     outer = gate(response, keys, now) if next(response.iter(_SIGNATURE), None) is not None else None
-    holder = document.parse(outer.xml) if outer else response
+    holder = outer.read() if outer else response
     encrypted = one(holder, ENCRYPTED_ASSERTION, RESPONSE_SHAPE)
     assertion = _plain(decrypt(encrypted, decryption, signed=outer is not None))
     _check_same_request(holder, assertion)
     if outer is None or next(assertion.iter(_SIGNATURE), None) is not None:
         return gate(assertion, keys, now)
-    octets = etree.tostring(assertion, method="c14n", exclusive=True, with_comments=False)
-    return Signed(octets, "assertion", outer.fingerprint)
+    return Signed(canonical(assertion, []), "assertion", outer.fingerprint)
 
 
 def _plain(octets: bytes) -> Element:

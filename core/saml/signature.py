@@ -34,7 +34,7 @@ from core.saml import document
 from core.saml.document import DocumentRefused, Element
 from core.saml.pinned_keys import LEAST_SIGNATURE_BYTES, Keys, PinnedKey
 
-__all__ = ["ASSERTION", "ISSUER", "RESPONSE", "Keys", "PinnedKey", "Signed", "gate"]
+__all__ = ["ASSERTION", "ISSUER", "RESPONSE", "Keys", "PinnedKey", "Signed", "canonical", "gate"]
 
 RESPONSE: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}Response"
 ASSERTION: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}Assertion"
@@ -57,6 +57,10 @@ _DIGESTS: Final = {
 }
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 _MOST_PREFIXES: Final = 16
+_DEFAULT_AS_A_NAME: Final = b'<a xmlns:a="#default"/>'
+"""lxml leaves out prefixes that are not in its table of the names it has read. ``#default``, which stands for the namespace
+without a prefix, gets into it as this URI.
+"""
 _MOST_PARTS: Final = 11
 """Elements of a SignedInfo that has all it may have."""
 
@@ -75,6 +79,10 @@ class Signed:
     xml: bytes
     element: Literal["response", "assertion"]
     fingerprint: str
+
+    def read(self) -> Element:
+        """The element that these bytes say, and nothing of the document in which it came."""
+        return _parsed(self.xml, self.element)
 
 
 def gate(response: Element, keys: Keys, now: datetime) -> Signed:
@@ -126,7 +134,7 @@ def _claim(element: Element, signature: Element) -> _Claim:
     """Check the profile of one signature. The order of the parts is that of the schema (XML Signature 1.1, 4)."""
     received, signature_value, *_ = _parts(signature, _SIGNATURE_PARTS, [*_SIGNATURE_PARTS, f"{_DS}KeyInfo"])
     octets = _canonical_signed_info(received)
-    canonicalization, method, reference = _parts(_parsed(octets), _SIGNED_INFO_PARTS)
+    canonicalization, method, reference = _parts(_parsed(octets, "SignedInfo"), _SIGNED_INFO_PARTS)
     transforms, digest_method, digest_value = _parts(reference, _REFERENCE_PARTS)
     enveloped, exclusive = _parts(transforms, _TRANSFORMS_PARTS)
 
@@ -152,14 +160,14 @@ def _canonical_signed_info(received: Element) -> bytes:
     if sum(1 for _ in received.iter()) > _MOST_PARTS:
         raise _profile_refused("The parts of SignedInfo", expected=f"{_MOST_PARTS} at most", received="more")
     canonicalization = received[0] if len(received) else received
-    return _canonical(received, _inclusive_prefixes(canonicalization))
+    return canonical(received, _inclusive_prefixes(canonicalization))
 
 
-def _parsed(signed_info: bytes) -> Element:
+def _parsed(octets: bytes, name: str) -> Element:
     try:
-        return document.parse(signed_info)
+        return document.parse(octets)
     except DocumentRefused:
-        raise SignInRefused(SIGNATURE_INVALID, "SignedInfo has no canonical form that can be read") from None
+        raise SignInRefused(SIGNATURE_INVALID, f"The canonical form of the {name} cannot be read") from None
 
 
 def _parts(element: Element, *allowed: list[str]) -> list[Element]:
@@ -243,15 +251,20 @@ def _claimed_certificates(signature: Element) -> list[str]:
 def _octets(claim: _Claim) -> bytes:
     """The canonical bytes that the digest in a verified SignedInfo was made of. Takes the signature out of the tree."""
     _detach(claim.signature)
-    octets = _canonical(claim.element, claim.prefixes)
+    octets = canonical(claim.element, claim.prefixes)
     digest = _DIGESTS[claim.digest_method](octets).digest()
     if not hmac.compare_digest(digest, claim.digest_value):
         raise SignInRefused(SIGNATURE_INVALID, f"The digest of the {claim.name} does not match")
     return octets
 
 
-def _canonical(element: Element, prefixes: list[str]) -> bytes:
-    """The element where it stands, by Exclusive XML Canonicalization 1.0 without comments."""
+def canonical(element: Element, prefixes: list[str]) -> bytes:
+    """The element where it stands, by Exclusive XML Canonicalization 1.0 without comments.
+
+    Raises SignInRefused with SIGNATURE_INVALID where it has no such form.
+    """
+    if "#default" in prefixes:
+        document.parse(_DEFAULT_AS_A_NAME)
     try:
         return etree.tostring(
             element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes, with_tail=False

@@ -115,6 +115,7 @@ class Signer:
 
 
 def _canonical(element: Element, prefixes: str) -> bytes:
+    etree.fromstring('<a xmlns:a="#default"/>')  # without having read it as a name, lxml leaves it out of the prefixes
     return etree.tostring(
         element,
         method="c14n",

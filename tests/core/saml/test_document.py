@@ -15,7 +15,7 @@ from core.saml import document
 from core.saml.document import DocumentRefused
 from core.saml.response import read
 from core.testing import identity_provider as idp
-from tests.core.saml.given import EXPECTED, NOW, accept, form_value, keys, minted, refused
+from tests.core.saml.given import EXPECTED, NOW, accept, find, form_value, keys, minted, refused
 
 EXTENSIONS = f'<saml2p:Extensions xmlns:saml2p="{idp.PROTOCOL}">'
 
@@ -111,6 +111,19 @@ def test_a_namespace_that_is_too_long_is_refused(quote: str, between: str) -> No
     inside = f"<a xmlns{between}{quote}{{}}{quote}/>"
     refused(refusals.SIGNATURE_INVALID, holding(inside.format(LONGEST)))
     refused(refusals.XML_REFUSED, holding(inside.format(LONGEST + "a")))
+
+
+@pytest.mark.parametrize("uri", ["urn:a?b=1&amp;c=2", "urn:a&amp;lt;b", "&#117;rn:a"])
+def test_a_namespace_with_a_reference_is_refused(uri: str) -> None:
+    """libxml2 writes these into a canonical form as they are: what a provider that does so signed could not be read."""
+
+    def put(root: idp.Element) -> None:
+        find(root, ".//a:AttributeValue").append(etree.fromstring(f'<a xmlns="{uri}"/>'))
+
+    refused(refusals.XML_REFUSED, holding(f'<a xmlns="{uri}"/>'))
+    if "amp" in uri:  # a good signature, made by libxml2
+        refused(refusals.XML_REFUSED, minted(edit=put))
+        refused(refusals.XML_REFUSED, minted(edit=put, sign=("response",)))
 
 
 def test_a_prefix_that_is_too_long_is_refused() -> None:

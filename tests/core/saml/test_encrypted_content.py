@@ -13,7 +13,7 @@ from core import refusals
 from core.refusals import Refusal
 from core.saml.response import Decryption
 from core.testing.encryption import XENC
-from core.testing.identity_provider import ASSERTION, Element, Minted, serialize
+from core.testing.identity_provider import ASSERTION, Element, Minted, Signer, serialize
 from tests.core.saml.given import accept, find, minted, provider, refused, tree
 from tests.core.saml.given_encrypted import (
     EVERY,
@@ -99,6 +99,16 @@ def test_the_response_and_the_encrypted_assertion_name_the_same_request() -> Non
 )
 def test_a_decrypted_assertion_is_checked_as_any_other(changes: dict[str, Any], because: Refusal) -> None:
     refused(because, encrypted(("response", "assertion"), changes), decryption=STRICT)
+
+
+def test_a_decrypted_assertion_without_a_canonical_form_is_refused() -> None:
+    """A relative namespace in what a signed Response holds encrypted: the provider itself wrote it."""
+    assertion = tree(minted(sign=()))[2]
+    etree.SubElement(assertion, "{relative}a")
+    root = tree(minted(sign=()))
+    root.replace(find(root, "a:Assertion"), encryptor().encrypted(etree.tostring(assertion)))
+    Signer(provider()).sign(root)
+    refused(refusals.SIGNATURE_INVALID, serialize(root), decryption=STRICT)
 
 
 # Where it stands and how many there are

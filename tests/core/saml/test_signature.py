@@ -274,13 +274,13 @@ def test_a_certificate_counts_until_its_last_second() -> None:
 @pytest.fixture
 def strange_canonicalizer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
     """Makes the canonical form of the element of this name what the attacker wishes."""
-    right = signature._canonical
+    right = signature.canonical
 
     def make(name: str, octets: bytes) -> None:
         def wrong(element: Element, prefixes: list[str]) -> bytes:
             return octets if element.tag.endswith(f"}}{name}") else right(element, prefixes)
 
-        monkeypatch.setattr(signature, "_canonical", wrong)
+        monkeypatch.setattr(signature, "canonical", wrong)
 
     return make
 
@@ -352,6 +352,17 @@ def test_a_void_canonical_form_of_the_assertion_is_refused(
 ) -> None:
     strange_canonicalizer("Assertion", b"")
     refused(refusals.SIGNATURE_INVALID, minted())
+
+
+@pytest.mark.parametrize("sign", [("assertion",), ("response",)])
+def test_signed_bytes_that_are_no_xml_are_refused(
+    sign: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, strange_canonicalizer: Callable[[str, bytes], None]
+) -> None:
+    """A provider that signs what it cannot have meant, by the same error that our canonicalizer would have to make."""
+    for octets in (b"<a", b'<a b="&c"/>', b""):
+        strange_canonicalizer(sign[0].capitalize(), octets)
+        monkeypatch.setattr("hmac.compare_digest", lambda *_: True)
+        refused(refusals.SIGNATURE_INVALID, minted(sign=sign))
 
 
 def test_the_id_of_an_assertion_names_it() -> None:

@@ -232,6 +232,17 @@ def prefix_list_of_the_signed_info(good: Good) -> bytes:
     return _typed_from_the_response(good, Signer(good.provider, inclusive_prefixes="xs", signed_info_prefixes="xs"))
 
 
+@CONTROLS.control
+def default_namespace_in_the_prefix_list(good: Good) -> bytes:
+    """A PrefixList with `#default`, as old libraries of Sun write it, below a Response with a default namespace."""
+    declared = good.xml(sign=()).replace("<saml2p:Response ", '<saml2p:Response xmlns="urn:of:nobody" ', 1)
+    root = etree.fromstring(declared.partition("?>")[2])
+    signer = Signer(good.provider, inclusive_prefixes="code ds kind rw saml2 saml2p typens #default")
+    signer.sign(find(root, "a:Assertion"))
+    signer.sign(root)
+    return serialize(root)
+
+
 def _typed_from_the_response(good: Good, signer: Signer) -> bytes:
     text = good.xml(sign=()).replace(
         "<saml2p:Response ", '<saml2p:Response xmlns:xs="http://www.w3.org/2001/XMLSchema" ', 1

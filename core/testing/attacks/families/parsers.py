@@ -6,6 +6,8 @@ import base64
 import hashlib
 import re
 
+from lxml import etree
+
 from core.refusals import (
     RESPONSE_SHAPE,
     SIGNATURE_INVALID,
@@ -281,6 +283,22 @@ def relative_namespace_in_the_signed_info(good: Good) -> bytes:
     """A relative namespace in SignedInfo: a signature of nothing would fit."""
     text = after_signing(good, name_victim, sign=ONLY_ASSERTION)
     return text.replace(b"<ds:SignedInfo>", b'<ds:SignedInfo xmlns:x="1">')
+
+
+@PARSERS.message(refused(XML_REFUSED))
+def namespace_that_is_no_xml_in_canonical_form(good: Good) -> bytes:
+    """An `&` in a namespace, with good signatures. libxml2 writes it as it is into a canonical form, which then is no XML."""
+
+    def put(root: Element) -> None:
+        etree.SubElement(find(root, ".//a:AttributeValue"), "{urn:a?b=1&c=2}d")
+
+    return good.response(edit=put).xml
+
+
+@PARSERS.message(refused(XML_REFUSED))
+def namespace_written_with_a_reference(good: Good) -> bytes:
+    """The namespace of the assertion, written so that a search in the text does not find it."""
+    return replaced(good, f'="{ASSERTION}"', f'="&#117;{ASSERTION[1:]}"')
 
 
 @PARSERS.message(refused(XML_REFUSED))
