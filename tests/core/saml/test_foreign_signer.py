@@ -6,8 +6,11 @@ shapes are those of real providers, and then any that can be written.
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import subprocess
+import sys
 from functools import cache
 
 import pybergshamra
@@ -142,6 +145,25 @@ def _first_signature(document_: str) -> str:
     found = re.search(r"<((?:\w+:)?)Signature [\s\S]*?</\1Signature>", document_)
     assert found
     return found[0]
+
+
+def test_a_process_that_never_read_of_default_knows_it() -> None:
+    """lxml knows ``#default`` only where it has read it before; here, the tests and their provider have."""
+    template, how = SHAPES["a default namespace in the list"]
+    message = signed(template.format(response="", assertion=signature_of("_a", **how)))
+    run = [sys.executable, "-c", _A_FRESH_PROCESS, provider().certificate_pem, NOW.isoformat()]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(run, input=message.encode(), env=environment, capture_output=True, check=False)  # noqa: S603  our own code
+    assert done.stdout == b"assertion", done.stderr
+
+
+_A_FRESH_PROCESS = """
+import datetime, sys
+from core.saml import document, signature
+now = datetime.datetime.fromisoformat(sys.argv[2])
+message = document.message(sys.stdin.buffer.read())
+print(end=signature.gate(message, signature.Keys.of(sys.argv[1]), now).element)
+"""
 
 
 # Any shape
