@@ -130,7 +130,7 @@ def verified(received: Received, keys: Keys, now: datetime) -> Element:
         if received.query:
             redirect.verify(received.query, keys, now)
             return document.message(received.xml)
-        return document.parse(gate(document.message(received.xml), keys, now).xml)
+        return gate(document.message(received.xml), keys, now).read()
     except DocumentRefused as refused:
         raise SignInRefused(LOGOUT_UNREADABLE, str(refused)) from None
     except SignInRefused as refused:
