@@ -333,7 +333,7 @@ LOGOUT_SUBJECT = Refusal(
     "logout_subject",
     "Sign-out subject",
     _SIGN_OUT,
-    "The request must name one person by a NameID that is not encrypted, and sessions by SessionIndex or not at all.",
+    "The request must name one person by a NameID, and sessions by SessionIndex or not at all. A NameID that is encrypted must be encrypted as assertions are: for the certificate of SiQ, with AES-GCM and RSA-OAEP.",
 )
 LOGOUT_UNKNOWN = Refusal(
     "SSO-407",

@@ -256,7 +256,7 @@ def _answer(services: Services, observed: Observed, received: logout.Received) -
 
 def _end(services: Services, observed: Observed, root: Element) -> None:
     connection = observed.connection
-    request = logout.read_request(root, _expected(services, connection), clock.now())
+    request = logout.read_request(root, _expected(services, connection), clock.now(), connection.decryption)
     observed.who = request.name_id.value
     count = services.database.transact(
         connection.organization_id, lambda session: _in_one_transaction(session, connection, request)

@@ -52,8 +52,12 @@ def time_of(element: Element, name: str, malformed: Refusal) -> datetime | None:
 
 
 def name_id_of(parent: Element, malformed: Refusal) -> NameId:
-    """The one NameID in a parent, whose text is a single run of characters (Core 2.2.3)."""
-    element = one(parent, f"{A}NameID", malformed)
+    """The one NameID in a parent."""
+    return name_id_from(one(parent, f"{A}NameID", malformed), malformed)
+
+
+def name_id_from(element: Element, malformed: Refusal) -> NameId:
+    """What a NameID says: a text that is a single run of characters, and its attributes (Core 2.2.3)."""
     value = text_of(element)
     if not value or len(value) > _LONGEST_SUBJECT:
         raise SignInRefused(malformed, f"The NameID is empty or longer than {_LONGEST_SUBJECT} characters")

@@ -34,7 +34,8 @@ from core.refusals import (
 )
 from core.saml import document, redirect
 from core.saml.document import DocumentRefused, Element
-from core.saml.elements import ID, A, P, local_name, name_id_of, text_of, time_of
+from core.saml.elements import ID, A, P, local_name, name_id_from, text_of, time_of
+from core.saml.encryption import Decryption, decrypt
 from core.saml.service_keys import ServiceKey
 from core.saml.signature import ISSUER, Keys, gate
 
@@ -141,21 +142,38 @@ def verified(received: Received, keys: Keys, now: datetime) -> Element:
 # What is believed: every element from here on comes from signed bytes
 
 
-def read_request(root: Element, expected: Expected, now: datetime) -> Request:
-    """A LogoutRequest (Core 3.7.1). Raises SignInRefused, whose ``refusal.check`` is one of REQUEST_CHECKS."""
+def read_request(root: Element, expected: Expected, now: datetime, decryption: Decryption | None = None) -> Request:
+    """A LogoutRequest (Core 3.7.1). ``decryption`` is how an encrypted NameID is read. Raises SignInRefused, whose ``refusal.check`` is one of REQUEST_CHECKS."""
     issued = _check_message(root, "LogoutRequest", expected, now)
     end = time_of(root, "NotOnOrAfter", LOGOUT_EXPIRED)
     if end is not None and now - expected.skew >= end:
         raise SignInRefused(LOGOUT_EXPIRED, "NotOnOrAfter", expected=_stamp(end), received=f"{_stamp(now)} here")
-    if any(element.tag != f"{A}NameID" for element in root.iterchildren(f"{A}*") if element.tag != ISSUER):
-        raise SignInRefused(
-            LOGOUT_SUBJECT, "What names the person", expected="NameID", received=", ".join(map(local_name, root))
-        )
-    name_id = name_id_of(root, LOGOUT_SUBJECT)
+    name_id = _name_id(root, decryption)
     indexes = tuple(text_of(element) for element in root.iterchildren(f"{P}SessionIndex"))
     if not all(indexes) or len(indexes) > _MOST_SESSION_INDEXES:
         raise SignInRefused(LOGOUT_SUBJECT, f"A SessionIndex is empty, or there are more than {_MOST_SESSION_INDEXES}")
     return Request(root.get("ID", ""), name_id, indexes, issued + LONGEST_AGE + 2 * expected.skew)
+
+
+def _name_id(root: Element, decryption: Decryption | None) -> NameId:
+    """Who it is about: one NameID, plain or encrypted for us (Core 2.2.4). What is encrypted was signed as it stands here, so
+    that nothing can be learned by changing it.
+    """
+    named = [element for element in root.iterchildren(f"{A}*") if element.tag != ISSUER]
+    tags = [local_name(element) for element in named]
+    if tags == ["EncryptedID"] and len(named[0]) and decryption:
+        try:
+            plain = document.message(decrypt(named[0], decryption, signed=True))
+        except DocumentRefused as refused:
+            raise SignInRefused(LOGOUT_SUBJECT, f"What was encrypted is no NameID. {refused}") from None
+        except SignInRefused as refused:
+            raise SignInRefused(
+                LOGOUT_SUBJECT, refused.detail, expected=refused.expected, received=refused.received
+            ) from None
+        named, tags = [plain], [local_name(plain)]
+    if tags != ["NameID"] or named[0].tag != f"{A}NameID":
+        raise SignInRefused(LOGOUT_SUBJECT, "What names the person", expected="NameID", received=", ".join(tags))
+    return name_id_from(named[0], LOGOUT_SUBJECT)
 
 
 def read_response(root: Element, expected: Expected, request_id: str | None, now: datetime) -> Status:

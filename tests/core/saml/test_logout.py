@@ -21,12 +21,14 @@ from core.plugin_api import NameId
 from core.refusals import Refusal
 from core.saml import logout, service_keys
 from core.saml.document import Element
+from core.saml.encryption import Decryption
 from core.saml.logout import LONGEST_AGE, Expected, Request, Status
 from core.saml.service_keys import ServiceKey
 from core.testing import logout as theirs
 from core.testing.identity_provider import ASSERTION, EMAIL, PERSISTENT, PROTOCOL, REQUESTER, RESPONDER, SUCCESS
 from core.testing.signing import Signer
 from tests.core.saml.given import AUDIENCE, ISSUER, NOW, REQUEST, SECOND, inserting, keys, minted, provider, removing
+from tests.core.saml.given_encrypted import LENIENT, STRICT, encryptor
 
 SLO_URL = "https://siq.example.test/sso/c1/slo"
 THERE = "https://idp.example.test/slo"
@@ -143,6 +145,47 @@ def test_a_request_after_its_end_is_refused() -> None:
 )
 def test_a_request_that_does_not_name_one_person_and_real_sessions_is_refused(inside: str) -> None:
     refused(refusals.LOGOUT_SUBJECT, asked(inside=inside))
+
+
+def asked_in_secret(plaintext: str, **how: Any) -> str:
+    """A LogoutRequest in which this is encrypted for us in the place of the NameID."""
+    made = encryptor(**how).encrypted(plaintext.encode())
+    made.tag = f"{{{ASSERTION}}}EncryptedID"
+    return asked(subject="", inside=etree.tostring(made, encoding="unicode"))
+
+
+IN_SECRET = f'<a:NameID xmlns:a="{ASSERTION}" Format="{EMAIL}">{ADA}</a:NameID>'
+
+
+@pytest.mark.parametrize(("content", "how"), [("aes256-gcm", STRICT), ("aes128-gcm", STRICT), ("aes256-cbc", LENIENT)])
+def test_a_name_id_that_is_encrypted_for_us_is_read(content: str, how: Decryption) -> None:
+    xml = asked_in_secret(IN_SECRET, content=content)
+    for root in (by_query(xml), by_form(xml)):
+        assert logout.read_request(root, EXPECTED, NOW, how).name_id == NameId(ADA, EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("xml", "how"),
+    [
+        (asked_in_secret(IN_SECRET), None),
+        (asked_in_secret(IN_SECRET, number=2), STRICT),
+        (asked_in_secret(IN_SECRET, content="aes256-cbc"), STRICT),
+        (asked_in_secret(IN_SECRET, transport="rsa-1_5"), STRICT),
+        (asked_in_secret("no element"), STRICT),
+        (asked_in_secret(f"<!DOCTYPE x>{IN_SECRET}"), STRICT),
+        (asked_in_secret(f"<x>{IN_SECRET}</x>"), STRICT),
+        (asked_in_secret("<NameID>ada</NameID>"), STRICT),
+        (asked_in_secret(f'<a:NameID xmlns:a="{ASSERTION}"/>'), STRICT),
+        (asked_in_secret(IN_SECRET).replace("</a:Issuer>", f"</a:Issuer>{IN_SECRET}"), STRICT),
+        (asked(subject="", inside="<a:EncryptedID/>"), STRICT),
+        (asked(subject="", inside="<a:EncryptedID>ada</a:EncryptedID>"), STRICT),
+    ],
+    ids=[str(number) for number in range(12)],
+)
+def test_what_is_encrypted_otherwise_or_is_no_name_id_is_refused(xml: str, how: Decryption | None) -> None:
+    with pytest.raises(SignInRefused) as caught:
+        logout.read_request(by_query(xml), EXPECTED, NOW, how)
+    assert caught.value.refusal is refusals.LOGOUT_SUBJECT
 
 
 @pytest.mark.parametrize("subject", ["", "   ", "a" * 1025])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -303,3 +304,16 @@ def logout_in_small_hexadecimal_digits(site: Site) -> Sequence[Answer]:
 def logout_with_an_end(site: Site) -> Sequence[Answer]:
     """A NotOnOrAfter that is still to come."""
     return with_session(site, lambda at: at.form(at.request(not_on_or_after=clock.now() + timedelta(minutes=5))))
+
+
+@_control
+def logout_of_an_encrypted_name(site: Site) -> Sequence[Answer]:
+    """The NameID encrypted for SiQ, as Shibboleth writes it."""
+
+    def send(at: Scene) -> Answer:
+        kept = f'Format="{site.person.name_id_format}">{escape(site.person.subject)}'
+        made = site.good().encryptor().encrypted(f'<a:NameID xmlns:a="{ASSERTION}" {kept}</a:NameID>'.encode())
+        made.tag = f"{{{ASSERTION}}}EncryptedID"
+        return at.follow(at.query(at.request(subject="", inside=etree.tostring(made, encoding="unicode"))))
+
+    return with_session(site, send)

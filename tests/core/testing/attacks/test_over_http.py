@@ -85,7 +85,7 @@ def test_a_connection_that_takes_part_in_single_logout_is_as_safe() -> None:
         assert site.main.logout_url
         cases = site.applicable(_of("Logout"))
         assert [(one.case.name, one.problem) for one in run(site, cases, GENEROUS) if one.problem] == []
-        assert sum(case.control for case in cases) == 7
+        assert sum(case.control for case in cases) == 8
         assert len(cases) >= 55
 
 
