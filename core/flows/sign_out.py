@@ -33,7 +33,7 @@ from core.saml import logout
 from core.saml.document import Element
 from core.saml.redirect import Name
 from core.store import directory
-from core.store.tables import LogoutRequest, SignInSession, User
+from core.store.tables import Connection, LogoutRequest, SignInSession, User
 from core.store.tokens import hashed, new_token
 
 log = structlog.get_logger()
@@ -268,7 +268,11 @@ def _end(services: Services, observed: Observed, root: Element) -> None:
 def _in_one_transaction(session: Session, connection: PreparedConnection, request: logout.Request) -> int:
     """Use the request up, and end the sessions of exactly this connection and person; answers how many. That there are none
     is no failure: afterwards there are none.
+
+    Sign-ins at the connection that are about to commit are waited for, and those that come wait for this: each holds its
+    connection's row since it recorded its assertion (a foreign key does), and reads what is over after that.
     """
+    session.execute(select(Connection.id).where(Connection.id == connection.id).with_for_update())
     use_once(session, connection, f"logout {request.id}", request.remember_until, LOGOUT_REPLAYED)
     key = logout.subject_key(request.name_id, connection.trust[0].issuer, connection.site.audience)
     for index in request.session_indexes:  # one whose assertion is still on its way is over, too (Core 3.7.3.2)
