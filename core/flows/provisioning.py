@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.errors import Forbidden
+from core.errors import Conflict, Forbidden
 from core.field_types import Kind
 from core.flows import audit, files, metrics, offboarding, pushed_people, scim_requests
 from core.flows.actors import Actor
@@ -305,9 +305,14 @@ def preview_rules(services: Services, actor: Actor, plugin_id: str, rules: Seque
 
 
 def set_rules(services: Services, actor: Actor, plugin_id: str, rules: Iterable[RoleRule]) -> int:
-    """Put rules into force, for everybody at once; answers how many people have another role now. For an Admin."""
+    """Put rules into force, for everybody at once; answers how many people have another role now. For an Admin.
+
+    Raises ``Forbidden`` for everybody else, and ``Conflict`` for more than a hundred.
+    """
     connection = _for_rules(services, actor, plugin_id)
-    kept = list(rules)[:_MOST_RULES]
+    kept = list(rules)
+    if len(kept) > _MOST_RULES:
+        raise Conflict(f"There may be at most {_MOST_RULES} rules. Nothing was saved.")
     with services.database.writing(actor.organization_id) as session:
         _rules(session, actor, connection).role_rules = [[rule.group, rule.role.value] for rule in kept]
         words = "; ".join(f"{rule.group} → {rule.role.value}" for rule in kept) or "none"

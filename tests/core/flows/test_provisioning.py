@@ -364,6 +364,12 @@ class TestRoles:
         provisioning.set_rules(directory.services, directory.admin, PLUGIN, self.RULES)
         assert user_of(directory, made.id).role is Role.ADMIN
 
+    def test_too_many_are_refused_not_cut(self, directory: Directory) -> None:
+        rules = [RoleRule(f"Group {number}", Role.IT) for number in range(101)]
+        with pytest.raises(Conflict, match="at most 100"):
+            provisioning.set_rules(directory.services, directory.admin, PLUGIN, rules)
+        assert provisioning.provisioning(directory.services, directory.admin, PLUGIN).rules == ()
+
     def test_only_an_admin_writes_them(self, directory: Directory) -> None:
         it = replace(directory.admin, role=Role.IT)
         with pytest.raises(Forbidden):
