@@ -103,6 +103,8 @@ def _depart(settings: Settings, session: Session, user: User, cause: Cause, *, d
         session.add(departure)
     departure.by = cause.by
     departure.connection_id = cause.connection_id or departure.connection_id  # which finds the person when pushed anew
+    if delete_at is not None and departure.delete_at is None:  # it counts for the brake on the day of the deletion
+        departure.at = clock.now()
     departure.delete_at = delete_at or departure.delete_at
     session.flush()
     if cause.connection_id:

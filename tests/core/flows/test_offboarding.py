@@ -265,6 +265,18 @@ class TestBrake:
                 by_delete(directory, user_id)
         assert provisioning.provisioning(directory.services, directory.admin, PLUGIN).brake is None
 
+    def test_people_who_were_suspended_one_by_one_and_are_deleted_at_once_are_kept(self, directory: Directory) -> None:
+        ids = [directory.push(f"user-{number}@example.test")["id"] for number in range(10)]
+        for hour, user_id in enumerate(ids[:3]):
+            with clock.moved_by(timedelta(hours=hour)):
+                by_patch(directory, user_id)
+        with clock.moved_by(timedelta(days=1)):
+            for user_id in ids[:3]:
+                by_delete(directory, user_id)
+            brake = provisioning.provisioning(directory.services, directory.admin, PLUGIN).brake
+        assert brake
+        assert brake.people == 3
+
     def test_one_person_of_a_small_team_is_nothing_unusual(self, directory: Directory) -> None:
         ids = [directory.push(f"user-{number}@example.test")["id"] for number in range(3)]
         by_delete(directory, ids[0])
