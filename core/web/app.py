@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -55,6 +57,7 @@ def create_app(services: Services) -> Starlette:
         lifespan=serving.background(services),
     )
     app.state.services = services
+    app.state.sign_ins = asyncio.Semaphore(sso.AT_ONCE)
     return app
 
 

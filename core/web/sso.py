@@ -22,6 +22,11 @@ from core.web.middleware import CONTENT_SECURITY_POLICY
 
 MOST_FORM_BYTES = 512 * 1024  # a response of 256 KiB in base64, form-encoded
 
+AT_ONCE = 4
+"""Sign-ins on which one process works at a time; others wait in line. They need the interpreter more than they wait for
+the database: with forty at once fewer are done in a second, and every page waits behind them (bench/acs.py).
+"""
+
 
 def login(request: Request) -> Response:
     """``GET /sso/{connection}/login?next=/path``: begin a sign-in (SAML Bindings 3.4 or 3.5, as the connection says)."""
@@ -60,17 +65,14 @@ async def acs(request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         return RedirectResponse(f"/sso/{connection}/login", status_code=303)
     form = await posted_form(request)
-    result = await run_in_threadpool(
-        sign_in.finish,
-        request.app.state.services,
-        connection,
-        Delivery(
-            form_value=one_field(form, "SAMLResponse"),
-            relay_state=one_field(form, "RelayState", required=False),
-            browser_token=cookies.binding(request),
-            visitor=visitor(request),
-        ),
+    delivery = Delivery(
+        form_value=one_field(form, "SAMLResponse"),
+        relay_state=one_field(form, "RelayState", required=False),
+        browser_token=cookies.binding(request),
+        visitor=visitor(request),
     )
+    async with request.app.state.sign_ins:
+        result = await run_in_threadpool(sign_in.finish, request.app.state.services, connection, delivery)
     response = RedirectResponse(result.location, status_code=303)
     response.headers["Cache-Control"] = "no-store"
     if isinstance(result, sign_in.SignedIn):

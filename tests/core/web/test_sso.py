@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +16,7 @@ from core.saml import redirect
 from core.saml.signature import Keys
 from core.testing.identity_provider import METADATA, IdentityProvider
 from core.testing.requests import hidden_fields, parse_posted_request
+from core.web.sso import AT_ONCE
 from tests.website import Website, text_of
 
 PLUGIN = "custom_saml"
@@ -121,3 +123,21 @@ def test_a_sign_in_url_cannot_get_out_of_the_form(
     answer = nobody.get(path(connection.site.login_url))
     assert "<script>alert" not in answer.text
     assert answer.headers["content-security-policy"].count("script-src") == 1
+
+
+def test_sign_ins_that_are_refused_make_room_for_the_next(site: Website, provider: IdentityProvider) -> None:
+    connection = site.activate(provider)
+    for _ in range(AT_ONCE + 1):
+        assert site.sso(connection, provider, audience="https://other.example.test").status_code == 400
+    assert site.sso(connection, provider).status_code == 303
+
+
+def test_more_sign_ins_than_are_worked_on_at_once_all_end_in_a_session(
+    site: Website, provider: IdentityProvider
+) -> None:
+    connection = site.activate(provider)
+    with ThreadPoolExecutor(3 * AT_ONCE) as people:
+        answers = people.map(
+            lambda number: site.sso(connection, provider, subject=f"person-{number}@example.test"), range(3 * AT_ONCE)
+        )
+        assert [answer.status_code for answer in answers] == [303] * 3 * AT_ONCE
