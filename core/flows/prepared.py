@@ -15,7 +15,7 @@ from core.saml.service_keys import ServiceKeys
 from core.saml.signature import Keys
 
 MOST: Final = 10_000
-"""Connections. One costs some 7 KB, one with a key of ours 10 KB more (bench/connections.py)."""
+"""Connections. One costs some 7 KB, one with a key of ours up to 10 KB more (bench/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
