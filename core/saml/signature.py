@@ -72,8 +72,7 @@ class Signed:
     """What a pinned certificate signed.
 
     ``xml`` is the canonical form of one element (exclusive C14N, without its own signature), ``element`` says which (the
-    "response" is the whole message),
-    ``fingerprint`` is that of the certificate (SHA-256, ``9C:41:…``).
+    "response" is the whole message), ``fingerprint`` is that of the certificate (SHA-256, ``9C:41:…``).
     """
 
     xml: bytes
@@ -89,8 +88,9 @@ def gate(response: Element, keys: Keys, now: datetime) -> Signed:
     """The signed bytes of a received Response: those of its Assertion when that is signed, else those of the Response.
 
     ``response`` comes from :func:`core.saml.document.message` and has one Assertion as a child; it is used up. It may be
-    another message (of single logout), in which nothing but the whole can be signed. Every signature in it must be valid. Raises SignInRefused with SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK,
-    CERTIFICATE_EXPIRED or SIGNATURE_INVALID.
+    another message (of single logout), in which nothing but the whole can be signed. Every signature in it must be valid.
+    Raises SignInRefused with SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK, CERTIFICATE_EXPIRED or
+    SIGNATURE_INVALID.
     """
     claims = [_claim(element, signature) for element, signature in _signatures(response)]
     signer = _signer(claims, keys.usable(now))

@@ -203,18 +203,17 @@ def test_an_assertion_for_another_connection_is_not_taken() -> None:
 
 
 def seconds_to_read(made: Minted, groups: int) -> float:
-    started = time.perf_counter()
+    """Of processor time: the machine may be busy with other things."""
+    started = time.process_time()
     assert len(accept(made, decryption=STRICT).attributes["groups"]) == groups
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_the_largest_response_that_is_taken_is_read_in_time() -> None:
     attributes = {"groups": [f"{number:08}-{'x' * 60}" for number in range(1_600)]}
     made = encrypted(("response", "assertion"), {"attributes": attributes})
     assert 200 * 1024 < len(made.xml) <= 256 * 1024, len(made.xml)
-    assert (
-        min(seconds_to_read(made, groups=1_600) for _ in range(5)) < 0.05
-    )  # the machine may be busy with other things
+    assert min(seconds_to_read(made, groups=1_600) for _ in range(5)) < 0.05
 
 
 def test_a_refused_assertion_shows_nothing_of_what_was_in_it() -> None:
