@@ -32,14 +32,14 @@ check: $(READY)  ## style, types and the one-way imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench/.venv/.ready bench/node/node_modules/.ready  ## measure SAML verification against six other libraries (needs xmlsec1 and Node.js)
+bench: bench/.venv/.installed bench/node/node_modules/.ready  ## measure SAML verification against six other libraries (needs xmlsec1 and Node.js)
 	@bench/.venv/bin/python -m bench.saml
 
 POSTGRESQL ?=
-bench-acs: bench/.venv/.ready  ## how many sign-ins a second the endpoint takes, on SQLite or an empty database POSTGRESQL=postgresql://… (Linux)
+bench-acs: bench/.venv/.installed  ## how many sign-ins a second the endpoint takes, on SQLite or an empty database POSTGRESQL=postgresql://… (Linux)
 	@bench/.venv/bin/python -m bench.acs $(if $(POSTGRESQL),--postgresql $(POSTGRESQL))
 
-bench-connections: bench/.venv/.ready  ## memory of 10,000 connections, and a sign-in beside them (Linux)
+bench-connections: bench/.venv/.installed  ## memory of 10,000 connections, and a sign-in beside them (Linux)
 	@bench/.venv/bin/python -m bench.connections
 
 attack: $(READY)  ## every attack against both built-in plugins over HTTP, and 200 races of two processes
@@ -59,7 +59,7 @@ EXAMPLES ?= 3000
 second-opinion: $(READY)  ## compare with pysaml2 on EXAMPLES mutations, and change every signed byte (needs xmlsec1)
 	@SIQ_TEST_RANDOM=1 SIQ_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -rs tests/core/saml/test_second_opinion.py
 
-bench/.venv/.ready: requirements/bench.txt
+bench/.venv/.installed: requirements/bench.txt pyproject.toml
 	@test -x bench/.venv/bin/python || $(PYTHON) -m venv bench/.venv
 	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@bench/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
