@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import to_json
 from scim2_models import (
     Context,
+    InvalidPathException,
     InvalidSyntaxException,
     NotFoundException,
     PatchOp,
@@ -56,6 +57,10 @@ class Service(ScimService):
         self, current: Resource[Any], patch_op: PatchOp[Any], conditions: Conditions
     ) -> Resource[Any] | None:
         """See :class:`ScimService`; an attribute that we do not have is refused."""
+        for operation in patch_op.operations or ():
+            named = [str(operation.path or ""), *(operation.value if isinstance(operation.value, dict) else ())]
+            if any("schemas[" in name.lower() for name in named):  # scim2-models looks for sub-attributes of a text
+                raise InvalidPathException(path="schemas", detail="The values of schemas have no attributes")
         with PATCHING:
             return super().apply_patch(current, patch_op, conditions)
 

@@ -201,6 +201,17 @@ class TestMembers:
         assert "members" not in directory.get(f"/Groups/{inner['id']}")
 
 
+class TestSchemas:
+    @pytest.mark.parametrize("path", ["schemas[not (type pr)].value", 'SCHEMAS[value eq "a"]', "schemas[type pr]"])
+    @pytest.mark.parametrize("kind", ["add", "replace", "remove"])
+    def test_a_path_into_a_schema_is_refused(self, directory: Directory, kind: str, path: str) -> None:
+        user = directory.push("ada")
+        operation = {"op": kind, "path": path} | ({} if kind == "remove" else {"value": True})
+        refused(directory.patch(f"/Users/{user['id']}", operation), 400, "invalidPath")
+        assert directory.patch(f"/Users/{user['id']}", {"op": "add", "value": {path: True}}).status_code == 400
+        assert directory.get(f"/Users/{user['id']}") == user
+
+
 class TestMedia:
     @pytest.mark.parametrize(
         ("media_type", "status"),
