@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.run
 READY := $(VENV)/.dev
 
-.PHONY: demo test thorough load pictures check bench bench-acs bench-connections attack fuzz second-opinion lock docs clean
+.PHONY: demo test thorough load pictures check bench bench-acs bench-connections bench-scim attack fuzz second-opinion lock docs clean
 
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
@@ -42,6 +42,9 @@ bench-acs: bench/.venv/.installed  ## how many sign-ins a second the endpoint ta
 bench-connections: bench/.venv/.installed  ## memory of 10,000 connections, and a sign-in beside them (Linux)
 	@bench/.venv/bin/python -m bench.connections
 
+bench-scim: $(READY) bench/node-scim/node_modules/.ready  ## measure SCIM requests with up to a million users, beside two others (needs Node.js, half an hour)
+	@$(BIN)/python -m bench.scim $(if $(POSTGRESQL),--postgresql $(POSTGRESQL))
+
 attack: $(READY)  ## every attack against both built-in plugins over HTTP, and 200 races of two processes
 	@$(BIN)/siq plugin attack aws_sso --races 200
 	@$(BIN)/siq plugin attack custom_saml
@@ -67,6 +70,10 @@ bench/.venv/.installed: requirements/bench.txt pyproject.toml
 
 bench/node/node_modules/.ready: bench/node/package.json
 	@bench/node/setup.sh
+	@touch $@
+
+bench/node-scim/node_modules/.ready: bench/node-scim/package.json
+	@bench/node-scim/setup.sh
 	@touch $@
 
 $(INSTALLED): requirements/run.txt pyproject.toml
