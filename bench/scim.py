@@ -22,8 +22,7 @@ from bench.scim_candidates import Candidate, Request, identifier, in_memory, our
 MOST_IN_MEMORY = 10_000  # both look at each user to answer some of the requests: with 100,000, minutes for each
 ROUNDS = 200
 FEW = 10  # of what takes long
-DEEP = 100_000  # users before the pages by cursor
-PAGE_ON_THE_WAY = 1_000
+DEEP = 10_000  # users before the page by cursor
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 FLAT = (
@@ -163,11 +162,8 @@ def deep_pages(candidate: Candidate, number: int) -> Iterable[Request]:
     """Pages by cursor, far from the first one where there are that many."""
     assert candidate.send
     cursor = ""
-    for _ in range(min(number // 2, DEEP) // PAGE_ON_THE_WAY):
-        cursor = candidate.send("GET", "/Users", {"cursor": cursor, "count": str(PAGE_ON_THE_WAY)}, None)[1][
-            "nextCursor"
-        ]
-    cursor = candidate.send("GET", "/Users", {"cursor": cursor, "count": "100"}, None)[1]["nextCursor"]
+    for _ in range(min(number // 2, DEEP) // 100):
+        cursor = candidate.send("GET", "/Users", {"cursor": cursor, "count": "100"}, None)[1]["nextCursor"]
     for _ in range(2 * FEW):
         yield "GET", "/Users", {"count": "100", "cursor": cursor}, None
 
