@@ -47,18 +47,18 @@ def main() -> int:
     arguments = parser.parse_args()
     print("median milliseconds of a request\n")
     results: Results = {}
-    for number in arguments.users:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:  # one, for the key of the databases is in it
+        for number in arguments.users:
             for made in candidates(number, Path(folder), arguments.postgresql):
                 with made as candidate, alone(arguments.quiet):
                     results.setdefault(candidate.name, {})[number] = measured(candidate, number)
-        table(number, {name: by_number[number] for name, by_number in results.items() if number in by_number})
+            table(number, {name: by_number[number] for name, by_number in results.items() if number in by_number})
     return growth(results)
 
 
 def candidates(number: int, folder: Path, postgresql: str | None) -> Iterator[AbstractContextManager[Candidate]]:
     """Each one filled with users when its turn comes."""
-    yield ours("SQLite", f"sqlite:///{folder}/siq.db", folder, number)
+    yield ours("SQLite", f"sqlite:///{folder}/{number}.db", folder, number)
     if postgresql:
         yield ours("PostgreSQL", postgresql, folder, number)
     if number <= MOST_IN_MEMORY:
