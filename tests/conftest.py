@@ -23,6 +23,7 @@ from core.store import schema
 from core.store.database import Base, Database
 from core.store.tables import Organization
 from core.store.tokens import new_id
+from tests.databases import drop_database
 
 POSTGRESQL = "SIQ_TEST_POSTGRESQL_URL"
 PUBLIC_URL = "http://localhost:8000"
@@ -95,7 +96,7 @@ def new_database(server: URL) -> Iterator[str]:
     with administration(server) as run:
         run(f"CREATE DATABASE {name}")
         yield server.set(database=name).render_as_string(hide_password=False)
-        run(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(run, name)
 
 
 def migrate(url: str) -> None:

@@ -39,7 +39,7 @@ class Connection:
     login_url: str
     metadata_url: str
     scim_base_url: str | None
-    single_logout_url: str = ""
+    single_logout_url: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,16 @@ def test_a_person_signs_in_after_two_commands(siq: Product, client: httpx.Client
     organization = siq.run("organization", "create", "Commands Ltd")["organization"]
     settings = ("--set", f"sso.sign_in_url={provider.sign_in_url}", "--set", f"sso.certificate=@{certificates}")
     printed = siq.run("activate", "aws_sso", "--organization", organization, *settings)
-    assert set(printed) == {"connection", "acs_url", "audience", "login_url", "metadata_url", "scim_base_url"}
+    assert set(printed) == {
+        "connection",
+        "acs_url",
+        "audience",
+        "login_url",
+        "metadata_url",
+        "single_logout_url",
+        "scim_base_url",
+    }
+    assert printed["single_logout_url"] is None
 
     connection = Connection(**printed)
     asked = begin(client, connection)
