@@ -11,12 +11,14 @@ READY := $(VENV)/.dev
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
 
-test: $(READY)  ## run the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -rs
+test: $(READY)  ## run the suite
+	@$(PYTEST) -m "not thorough"
 
-THOROUGH = tests/core/saml/test_second_opinion.py tests/core/testing/attacks/test_over_http.py
-thorough: $(READY)  ## the tests that draw samples, with larger ones: 200 races, every byte, hundreds of mutations
-	@SIQ_TEST_RACES=200 SIQ_TEST_EXAMPLES=200 $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(THOROUGH)
+SAMPLES = tests/core/saml/test_second_opinion.py tests/core/testing/attacks/test_over_http.py
+thorough: $(READY)  ## what takes long, and samples drawn large: 200 races, every byte, hundreds of mutations, killed servers
+	@$(PYTEST) -m thorough $(addprefix --ignore=,$(SAMPLES)) tests
+	@SIQ_TEST_RACES=200 SIQ_TEST_EXAMPLES=200 $(PYTEST) $(SAMPLES)
 
 LOAD_SECONDS ?= 300
 load: $(READY)  ## twenty directories for LOAD_SECONDS, some of them and the servers killed; then the tables are checked

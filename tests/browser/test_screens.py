@@ -272,6 +272,8 @@ def test_a_screen_is_in_order_in_both_themes(
         fill_in(page, provider)
     screen.act(page)
     for scheme, rules in THEMES.items():
+        if scheme == "dark" and width != max(WIDTHS) and not PICTURES:
+            continue  # colours are the same at every width
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         page.evaluate(SETTLED)
         if PICTURES:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.load.harness import Load, Run
 
 
+@pytest.mark.thorough
 def test_nothing_that_was_answered_is_lost_and_nothing_is_half_written_while_clients_and_servers_are_killed(
     empty_database_url: str, tmp_path: Path
 ) -> None:

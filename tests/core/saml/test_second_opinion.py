@@ -186,6 +186,7 @@ SLOW = settings(
 )
 
 
+@pytest.mark.thorough
 @SLOW
 @given(MAKINGS)
 def test_a_good_response_of_any_making_is_accepted_and_read_alike(making: dict[str, Any]) -> None:
@@ -244,6 +245,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 @SLOW
 @given(making=MAKINGS, changes=st.lists(HARMLESS, min_size=1, max_size=6))
 def test_a_response_that_was_rewritten_on_its_way_is_read_alike(
@@ -255,6 +257,7 @@ def test_a_response_that_was_rewritten_on_its_way_is_read_alike(
     agree(document)
 
 
+@pytest.mark.thorough
 @settings(SLOW, max_examples=3 * EXAMPLES)
 @given(place=st.floats(0, 1), length=st.integers(0, 40), pieces=st.lists(PIECES, max_size=5), sign=st.integers(0, 2))
 def test_a_damaged_response_is_refused_or_read_alike(place: float, length: int, pieces: list[str], sign: int) -> None:

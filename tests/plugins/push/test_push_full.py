@@ -168,6 +168,7 @@ def test_the_reference_implementation_of_scim_takes_the_same_requests(world: Wor
         assert world.full_pass()["users_unchanged"] == 3
 
 
+@pytest.mark.thorough
 def test_many_users_cost_the_requests_that_the_guide_says(world: World) -> None:
     world.aws.join_many(world.aws.create_group("Everybody"), world.aws.create_many(600))
 

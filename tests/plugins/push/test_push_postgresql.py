@@ -15,6 +15,7 @@ from tests.plugins.push import test_push_full as full
 from tests.plugins.push import test_push_groups as groups
 from tests.website import Website, running
 
+pytestmark = pytest.mark.thorough
 arguments = command.arguments  # a fixture of one of them
 
 AGAIN = (

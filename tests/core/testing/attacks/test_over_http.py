@@ -65,6 +65,7 @@ def test_there_are_as_many_cases_as_were_promised() -> None:
 # Other plugins: what they decide themselves, and the deliveries, where they differ
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("family", ["Replay", "Other people, other connections", "RelayState and scripts", "Controls"])
 def test_a_connection_that_bounces_clicks_is_as_safe(family: str) -> None:
     with serving(Target("custom_saml")) as site:
@@ -72,6 +73,7 @@ def test_a_connection_that_bounces_clicks_is_as_safe(family: str) -> None:
         assert [one.problem for one in run(site, site.applicable(_of(family)), GENEROUS) if one.problem] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("values", "count"), [({}, 6), ({"sso.allow_cbc": "true"}, 8)])
 def test_a_connection_that_reads_encrypted_assertions_is_as_safe(values: dict[str, str | bytes], count: int) -> None:
     with serving(Target("custom_saml", values=values)) as site:
@@ -80,6 +82,7 @@ def test_a_connection_that_reads_encrypted_assertions_is_as_safe(values: dict[st
         assert [(one.case.name, one.problem) for one in run(site, cases, GENEROUS) if one.problem] == []
 
 
+@pytest.mark.thorough
 def test_a_connection_that_takes_part_in_single_logout_is_as_safe() -> None:
     with serving(Target("custom_saml")) as site:
         assert site.main.logout_url
@@ -89,6 +92,7 @@ def test_a_connection_that_takes_part_in_single_logout_is_as_safe() -> None:
         assert len(cases) >= 55
 
 
+@pytest.mark.thorough
 def test_a_plugin_of_somebody_else_that_refuses_clicks_is_as_safe(tmp_path: Path) -> None:
     _write_plugin(tmp_path)
     with serving(Target("strict", tmp_path, {"sso.team": "blue"})) as site:
@@ -103,6 +107,7 @@ def test_a_plugin_of_somebody_else_that_refuses_clicks_is_as_safe(tmp_path: Path
 # Two processes
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_two_processes_with_one_database_open_one_session_in_each_race(kind: str, tmp_path: Path) -> None:
     with empty_database(kind, tmp_path) as url, serving_twice(Target("aws_sso", database_url=url)) as (site, second):
