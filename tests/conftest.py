@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
@@ -28,6 +29,10 @@ from tests.databases import drop_database
 POSTGRESQL = "SIQ_TEST_POSTGRESQL_URL"
 PUBLIC_URL = "http://localhost:8000"
 
+
+hypothesis_settings.register_profile("the same in each run", derandomize=True)
+if "SIQ_TEST_RANDOM" not in os.environ:
+    hypothesis_settings.load_profile("the same in each run")
 
 PRODUCTION_HASHER = passwords._hasher
 

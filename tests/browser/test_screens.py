@@ -21,7 +21,7 @@ from tests.website import Website
 AWS = "/settings/integrations/aws_sso"
 CATALOG = "/settings/integrations/catalog?category=provisioning-sso"
 PROVISIONING = f"{AWS}/provisioning"
-WIDTHS = (1440, 360)
+WIDE, NARROW = 1440, 360
 NARROWEST = 320
 AXE = Axe()
 PICTURES = os.environ.get("SIQ_TEST_PICTURES", "")
@@ -237,7 +237,7 @@ def windows(chromium: Browser, site: Website) -> Iterator[dict[tuple[Role | None
     yield {
         (role, width): visitors.page(role=role, width=width)
         for role in (None, Role.ADMIN, Role.IT, Role.VIEWER)
-        for width in WIDTHS
+        for width in (WIDE, NARROW)
     }
     for context in visitors.contexts:
         context.close()
@@ -259,7 +259,7 @@ STICKING_OUT = """() => {
 }"""  # of its card or dialog; what scrolls by itself is a pre
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [WIDE, pytest.param(NARROW, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_in_order_in_both_themes(
     windows: dict[tuple[Role | None, int], Page], provider: IdentityProvider, name: str, width: int
@@ -272,7 +272,7 @@ def test_a_screen_is_in_order_in_both_themes(
         fill_in(page, provider)
     screen.act(page)
     for scheme, rules in THEMES.items():
-        if scheme == "dark" and width != max(WIDTHS) and not PICTURES:
+        if scheme == "dark" and width != WIDE and not PICTURES:
             continue  # colours are the same at every width
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         page.evaluate(SETTLED)

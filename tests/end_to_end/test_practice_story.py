@@ -335,6 +335,7 @@ def test_a_person_signs_in_without_scripts(siq: Product, activated: Activated, b
     context.close()
 
 
+@pytest.mark.thorough
 def test_the_pages_of_the_practice_provider_have_no_accessibility_faults(
     practice: Practice, activated: Activated, page: Page
 ) -> None:

@@ -45,7 +45,6 @@ pytestmark = [
 
 EXAMPLES = int(os.environ.get("SIQ_TEST_EXAMPLES", "20"))
 LONG = "SIQ_TEST_EXAMPLES" in os.environ
-SAME_EACH_TIME = "SIQ_TEST_RANDOM" not in os.environ
 TAKES_CLICKS = replace(EXPECTED, unsolicited_allowed=True)
 
 DIFFERENCES = {
@@ -181,9 +180,7 @@ MAKINGS = st.fixed_dictionaries(
         "key_info": st.booleans(),
     }
 )
-SLOW = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=SAME_EACH_TIME
-)
+SLOW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.thorough

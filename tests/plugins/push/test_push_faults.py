@@ -21,6 +21,8 @@ from tests.plugins.push.conftest import World
 from tests.plugins.push.directory import STORE
 from tests.plugins.push.endpoints import Fault, Request
 
+pytestmark = pytest.mark.thorough
+
 
 def test_retry_after_is_waited_for(world: World) -> None:
     world.aws.create_user("ada.lovelace")

@@ -117,6 +117,7 @@ def test_two_processes_with_one_database_open_one_session_in_each_race(kind: str
 # The command
 
 
+@pytest.mark.thorough
 def test_the_command_prints_a_table_and_ends_with_0() -> None:
     done = CliRunner().invoke(main, ["plugin", "attack", "aws_sso", "--only", "replay", "--races", "2", *PATIENT])
     assert done.exit_code == 0, done.output
