@@ -92,6 +92,12 @@ def test_the_largest_documents_within_the_bounds_take_at_most_50_ms(file: str, i
     check(document)
 
 
+def test_a_namespace_that_lxml_reads_and_does_not_write_ends_no_run_of_the_fuzzer() -> None:
+    strange = b'<a xmlns="urn:a}b" xmlns:c="urn:c}d" c:e=""><f/><g c:h=""/></a>'
+    made = [mutated(strange, MOST_BYTES, seed) for seed in range(200)]
+    assert len(set(made)) > 5
+
+
 def test_mutations_by_the_tree_reach_the_gate_and_let_nobody_else_in() -> None:
     """A short run of what `make fuzz` does for long; half of what is made gets past the parser."""
     corpus = [file.read_bytes() for file in FILES]
