@@ -93,7 +93,7 @@ def test_the_largest_documents_within_the_bounds_take_at_most_50_ms(file: str, i
 
 
 def test_a_namespace_that_lxml_reads_and_does_not_write_ends_no_run_of_the_fuzzer() -> None:
-    strange = b'<a xmlns="urn:a}b" xmlns:c="urn:c}d" c:e=""><f/><g c:h=""/></a>'
+    strange = b'<a xmlns="https://[a}b/c]/" xmlns:c="//[c}d]" c:e=""><f/><g c:h=""/></a>'
     made = [mutated(strange, MOST_BYTES, seed) for seed in range(200)]
     assert len(set(made)) > 5
 
