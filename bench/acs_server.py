@@ -25,8 +25,8 @@ from core.flows import services
 from core.plugin_api import NameId, VerifiedAssertion
 from core.saml import response
 from core.saml.encryption import Decryption
+from core.saml.pinned_keys import Keys
 from core.saml.response import Expected
-from core.saml.signature import Keys
 from core.web import middleware, sso
 from core.web.app import create_app
 from core.web.serving import server

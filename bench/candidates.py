@@ -35,9 +35,9 @@ from saml2.config import SPConfig
 
 from core.certificates import to_pem
 from core.saml.encryption import Decryption
+from core.saml.pinned_keys import Keys
 from core.saml.response import Expected, read
 from core.saml.service_keys import ServiceKey, ServiceKeys
-from core.saml.signature import Keys
 from core.testing.encryption import Encryptor
 from core.testing.identity_provider import ASSERTION, IdentityProvider, serialize
 

@@ -20,7 +20,7 @@ from core.forms import FormInvalid, Values
 from core.plugin_api import SamlTrust, Site
 from core.plugin_host import Plugin
 from core.refusals import CONNECTION_INACTIVE, PLUGIN_FAILED
-from core.saml.signature import Keys
+from core.saml.pinned_keys import Keys
 from core.settings import Settings
 from core.store import directory
 from core.store.tables import Connection, ConnectionState

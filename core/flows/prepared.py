@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from core.plugin_api import Activation, SamlTrust, Site
 from core.saml.encryption import Decryption
+from core.saml.pinned_keys import Keys
 from core.saml.service_keys import ServiceKeys
-from core.saml.signature import Keys
 
 MOST: Final = 10_000
 """Connections. One costs some 7 KB, one with a key of ours up to 10 KB more (bench/README.md)."""

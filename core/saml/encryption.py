@@ -28,6 +28,7 @@ from core.errors import SignInRefused
 from core.refusals import ENCRYPTION_PROFILE, KEY_TRANSPORT_REFUSED, UNDECRYPTABLE
 from core.saml import document
 from core.saml.document import Element
+from core.saml.elements import local_name
 from core.saml.service_keys import ServiceKey, ServiceKeys
 
 _XENC: Final = "http://www.w3.org/2001/04/xmlenc#"
@@ -123,9 +124,9 @@ def _parts(element: Element) -> tuple[Element, Element | None, Element]:
         return parts[0], parts[1], parts[2]
     if tags == [_METHOD, _CIPHER_DATA]:
         return parts[0], None, parts[1]
-    received = ", ".join(tag.rpartition("}")[2] for tag in tags)
+    received = ", ".join(local_name(part) for part in parts)
     raise _profile_refused(
-        f"The parts of {_local(element)}", expected="EncryptionMethod, KeyInfo, CipherData", received=received
+        f"The parts of {local_name(element)}", expected="EncryptionMethod, KeyInfo, CipherData", received=received
     )
 
 
@@ -133,7 +134,7 @@ def _content(method: Element, decryption: Decryption, *, signed: bool) -> _Opene
     """How the content is decrypted."""
     algorithm = method.get("Algorithm", "")
     if len(method):
-        raise _profile_refused("The parts of EncryptionMethod", expected="none", received=_local(method[0]))
+        raise _profile_refused("The parts of EncryptionMethod", expected="none", received=local_name(method[0]))
     if algorithm in _GCM:
         return partial(_open_gcm, _GCM[algorithm])
     if algorithm not in _CBC:
@@ -225,7 +226,3 @@ def _octets(cipher_data: Element) -> bytes:
 
 def _names(keys: ServiceKeys) -> str:
     return ", ".join(certificate.fingerprint for certificate in keys.certificates)
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]

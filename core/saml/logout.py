@@ -36,8 +36,9 @@ from core.saml import document, redirect
 from core.saml.document import DocumentRefused, Element
 from core.saml.elements import ID, A, P, local_name, name_id_from, text_of, time_of
 from core.saml.encryption import Decryption, decrypt
+from core.saml.pinned_keys import Keys
 from core.saml.service_keys import ServiceKey
-from core.saml.signature import ISSUER, Keys, gate
+from core.saml.signature import ISSUER, gate
 
 _BOTH: Final = (LOGOUT_UNREADABLE, LOGOUT_SIGNATURE, LOGOUT_ISSUER, LOGOUT_DESTINATION, LOGOUT_EXPIRED)
 REQUEST_CHECKS: Final = tuple(refusal.check for refusal in (*_BOTH, LOGOUT_SUBJECT, LOGOUT_REPLAYED))

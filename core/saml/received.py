@@ -26,7 +26,8 @@ from core.saml import document
 from core.saml.document import DocumentRefused, Element
 from core.saml.elements import ID, WHITE_SPACE, A, P, local_name, one, text_of
 from core.saml.encryption import ENCRYPTED_DATA, Decryption, decrypt
-from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Keys, Signed, canonical, gate
+from core.saml.pinned_keys import Keys
+from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Signed, canonical, gate
 
 ENCRYPTED_ASSERTION: Final = f"{A}EncryptedAssertion"
 _ENCRYPTED: Final = (ENCRYPTED_ASSERTION, f"{A}EncryptedID", f"{A}EncryptedAttribute", ENCRYPTED_DATA)

@@ -40,8 +40,9 @@ from core.refusals import (
 from core.saml.document import Element
 from core.saml.elements import WHITE_SPACE, A, local_name, name_id_of, one, text_of, time_of
 from core.saml.encryption import Decryption
+from core.saml.pinned_keys import Keys
 from core.saml.received import Expected, check_issuer, check_version, receive
-from core.saml.signature import ASSERTION, Keys, Signed
+from core.saml.signature import ASSERTION, Signed
 
 __all__ = ["CHECKS", "Decryption", "Expected", "read"]
 

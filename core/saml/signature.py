@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,9 +31,8 @@ from core.errors import SignInRefused
 from core.refusals import SIGNATURE_INVALID, SIGNATURE_MISSING, SIGNATURE_PROFILE, SIGNATURE_WEAK
 from core.saml import document
 from core.saml.document import DocumentRefused, Element
+from core.saml.elements import ID, local_name
 from core.saml.pinned_keys import LEAST_SIGNATURE_BYTES, Keys, PinnedKey
-
-__all__ = ["ASSERTION", "ISSUER", "RESPONSE", "Keys", "PinnedKey", "Signed", "canonical", "gate"]
 
 RESPONSE: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}Response"
 ASSERTION: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}Assertion"
@@ -55,7 +53,6 @@ _DIGESTS: Final = {
     "http://www.w3.org/2001/04/xmldsig-more#sha384": hashlib.sha384,
     "http://www.w3.org/2001/04/xmlenc#sha512": hashlib.sha512,
 }
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 _MOST_PREFIXES: Final = 16
 _DEFAULT_AS_A_NAME: Final = b'<a xmlns:a="#default"/>'
 """lxml leaves out prefixes that are not in its table of the names it has read. ``#default``, which stands for the namespace
@@ -139,7 +136,7 @@ def _claim(element: Element, signature: Element) -> _Claim:
     enveloped, exclusive = _parts(transforms, _TRANSFORMS_PARTS)
 
     identifier = element.get("ID", "")
-    if not _ID.fullmatch(identifier) or reference.get("URI") != f"#{identifier}":
+    if not ID.fullmatch(identifier) or reference.get("URI") != f"#{identifier}":
         raise _profile_refused("Reference", expected=f"#{identifier}", received=reference.get("URI", ""))
     _expect_algorithm(enveloped, _ENVELOPED)
     _expect_no_parts(enveloped)
@@ -178,19 +175,19 @@ def _parts(element: Element, *allowed: list[str]) -> list[Element]:
             [tag.removeprefix(_DS) for tag in tags] for tags in (allowed[0], [part.tag for part in parts])
         )
         raise _profile_refused(
-            f"The parts of {_local(element)}", expected=", ".join(expected), received=", ".join(received)
+            f"The parts of {local_name(element)}", expected=", ".join(expected), received=", ".join(received)
         )
     return parts
 
 
 def _expect_no_parts(element: Element) -> None:
     if len(element):
-        raise _profile_refused(f"The parts of {_local(element)}", expected="none", received=_local(element[0]))
+        raise _profile_refused(f"The parts of {local_name(element)}", expected="none", received=local_name(element[0]))
 
 
 def _expect_algorithm(element: Element, algorithm: str) -> None:
     if element.get("Algorithm") != algorithm:
-        raise _profile_refused(_local(element), expected=algorithm, received=element.get("Algorithm", ""))
+        raise _profile_refused(local_name(element), expected=algorithm, received=element.get("Algorithm", ""))
 
 
 def _inclusive_prefixes(element: Element) -> list[str]:
@@ -200,7 +197,7 @@ def _inclusive_prefixes(element: Element) -> list[str]:
     prefixes = element[0].get("PrefixList", "").split()
     if len(element) > 1 or element[0].tag != f"{_EC}InclusiveNamespaces" or len(prefixes) > _MOST_PREFIXES:
         raise _profile_refused(
-            f"The parts of {_local(element)}", expected="InclusiveNamespaces", received=_local(element[0])
+            f"The parts of {local_name(element)}", expected="InclusiveNamespaces", received=local_name(element[0])
         )
     return prefixes
 
@@ -226,7 +223,7 @@ def _decoded(element: Element) -> bytes:
     try:
         return document.octets(element.text or "")
     except ValueError:
-        raise _profile_refused(f"{_local(element)} is not base64") from None
+        raise _profile_refused(f"{local_name(element)} is not base64") from None
 
 
 def _signer(claims: Sequence[_Claim], usable: Sequence[PinnedKey]) -> PinnedKey:
@@ -270,7 +267,7 @@ def canonical(element: Element, prefixes: list[str]) -> bytes:
             element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes, with_tail=False
         )
     except etree.C14NError:  # a relative namespace URI
-        raise SignInRefused(SIGNATURE_INVALID, f"{_local(element)} has no canonical form") from None
+        raise SignInRefused(SIGNATURE_INVALID, f"{local_name(element)} has no canonical form") from None
 
 
 def _detach(element: Element) -> None:
@@ -283,7 +280,3 @@ def _detach(element: Element) -> None:
         parent.text = (parent.text or "") + tail
     element.tail = None
     parent.remove(element)
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]

@@ -17,9 +17,9 @@ from lxml import etree
 
 from core.errors import SignInRefused
 from core.saml import service_keys
+from core.saml.pinned_keys import Keys
 from core.saml.response import Decryption, Expected, read
 from core.saml.service_keys import ServiceKeys
-from core.saml.signature import Keys
 from core.testing.encryption import Encryptor
 from core.testing.identity_provider import ASSERTION, serialize
 

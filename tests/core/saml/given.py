@@ -16,8 +16,8 @@ from lxml import etree
 from core.errors import SignInRefused
 from core.plugin_api import VerifiedAssertion
 from core.refusals import Refusal
+from core.saml.pinned_keys import Keys
 from core.saml.response import Decryption, Expected, read
-from core.saml.signature import Keys
 from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, IdentityProvider, Minted, serialize
 
 ISSUER = "https://portal.sso.us-east-1.amazonaws.com/saml/assertion/MTExMTIyMjIzMzMzX2lucy0wMTIzNDU2Nzg5YWJjZGVm"

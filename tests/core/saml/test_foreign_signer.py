@@ -160,9 +160,10 @@ def test_a_process_that_never_read_of_default_knows_it() -> None:
 _A_FRESH_PROCESS = """
 import datetime, sys
 from core.saml import document, signature
+from core.saml.pinned_keys import Keys
 now = datetime.datetime.fromisoformat(sys.argv[2])
 message = document.message(sys.stdin.buffer.read())
-print(end=signature.gate(message, signature.Keys.of(sys.argv[1]), now).element)
+print(end=signature.gate(message, Keys.of(sys.argv[1]), now).element)
 """
 
 

@@ -23,8 +23,8 @@ from core.refusals import (
 )
 from core.saml import document, redirect, service_keys
 from core.saml.document import DocumentRefused
+from core.saml.pinned_keys import Keys
 from core.saml.service_keys import ServiceKey
-from core.saml.signature import Keys
 from core.testing.identity_provider import DIGESTS, SIGNATURES, IdentityProvider
 from tests.core.saml.given import ISSUER, NOW, SECOND, keys, provider
 

@@ -15,9 +15,9 @@ from core import clock
 from core.certificates import to_pem
 from core.plugin_api import RequestBinding
 from core.saml import redirect, service_keys
+from core.saml.pinned_keys import Keys
 from core.saml.requests import login_request
 from core.saml.service_keys import ServiceKey
-from core.saml.signature import Keys
 from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, parse_authn_request
 from core.testing.requests import parse_posted_request
 from tests.core.saml.given import ACS_URL, AUDIENCE, ISSUER

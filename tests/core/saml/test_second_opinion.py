@@ -28,9 +28,9 @@ from core import clock
 from core.errors import SignInRefused
 from core.plugin_api import VerifiedAssertion
 from core.saml import service_keys
+from core.saml.pinned_keys import Keys
 from core.saml.response import Decryption, Expected, read
 from core.saml.service_keys import ServiceKeys
-from core.saml.signature import Keys
 from core.testing import identity_provider as idp
 from core.testing.attacks import Case, Good, controls
 from core.testing.identity_provider import DSIG, IdentityProvider, Minted, Names

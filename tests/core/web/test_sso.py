@@ -13,7 +13,7 @@ from core import certificates, clock
 from core.flows import activation, key_rotation
 from core.flows.activation import Activated
 from core.saml import redirect
-from core.saml.signature import Keys
+from core.saml.pinned_keys import Keys
 from core.testing.identity_provider import METADATA, IdentityProvider
 from core.testing.requests import hidden_fields, parse_posted_request
 from core.web.sso import AT_ONCE

@@ -15,9 +15,9 @@ from core import refusals
 from core.errors import SignInRefused
 from core.plugin_api import VerifiedAssertion
 from core.saml import service_keys
+from core.saml.pinned_keys import Keys
 from core.saml.response import Decryption, Expected, read
 from core.saml.service_keys import ServiceKeys
-from core.saml.signature import Keys
 from core.testing.attacks import ALL, Case, Good, attacks, controls
 from core.testing.attacks.cases import ELSEWHERE, VICTIM, always
 from core.testing.attacks.page import page
