@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -46,8 +45,10 @@ def time_of(element: Element, name: str, malformed: Refusal) -> datetime | None:
     if value is None:
         return None
     if _TIME.fullmatch(value):
-        with suppress(ValueError):  # the thirteenth month
+        try:
             return datetime.fromisoformat(value)
+        except ValueError:  # the thirteenth month
+            pass
     raise SignInRefused(malformed, f"{name} is not a UTC time", received=value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +22,7 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
     "384": hashes.SHA384(),
     "512": hashes.SHA512(),
 }
+_PKCS1_PADDING: Final = padding.PKCS1v15()
 _MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
 _PKCS1: Final = {f"{_MORE}rsa-sha{bits}": digest for bits, digest in _HASHES.items()}
 _PSS: Final = {f"http://www.w3.org/2007/05/xmldsig-more#sha{bits}-rsa-MGF1": digest for bits, digest in _HASHES.items()}
@@ -54,14 +54,15 @@ class PinnedKey:
         """Whether this key signed these bytes. ``algorithm`` is one of LEAST_SIGNATURE_BYTES; one of another kind of key
         answers no. An ECDSA signature is r and s side by side (XML Signature 1.1, 6.4.3).
         """
-        with suppress(InvalidSignature):
+        try:
             return self._verifies(signature, octets, algorithm)
-        return False
+        except InvalidSignature:
+            return False
 
     def _verifies(self, signature: bytes, octets: bytes, algorithm: str) -> bool:
         if isinstance(self.public, rsa.RSAPublicKey):
             if (digest := _PKCS1.get(algorithm)) is not None:
-                self.public.verify(signature, octets, padding.PKCS1v15(), digest)
+                self.public.verify(signature, octets, _PKCS1_PADDING, digest)
                 return True
             if (digest := _PSS.get(algorithm)) is not None:
                 self.public.verify(signature, octets, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)

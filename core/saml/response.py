@@ -238,9 +238,8 @@ def _attributes(assertion: Element) -> Mapping[str, tuple[str, ...]]:
 
 def _value(element: Element) -> str:
     """The text of an attribute value; of one that holds elements (an eduPersonTargetedID), all text in it."""
-    if len(element):
-        return "".join([str(text) for text in element.itertext()]).strip(WHITE_SPACE)
-    return text_of(element)
+    text = "".join([str(text) for text in element.itertext()]) if len(element) else element.text or ""
+    return text.strip(WHITE_SPACE)
 
 
 def _stamp(moment: datetime) -> str:

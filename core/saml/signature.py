@@ -97,17 +97,22 @@ def gate(response: Element, keys: Keys, now: datetime) -> Signed:
 
 def _signatures(response: Element) -> list[tuple[Element, Element]]:
     """Each signed element with its signature, the whole message first. Only a Response holds another that may be signed."""
-    inside = response.iterchildren(ASSERTION) if response.tag == RESPONSE else ()
-    found = [(element, signature) for element in (response, *inside) for signature in element.iterchildren(_SIGNATURE)]
-    if len(found) != sum(1 for _ in response.iter(_SIGNATURE)):
-        raise _profile_refused("A signature stands where none belongs")
-    if not found:
-        raise SignInRefused(SIGNATURE_MISSING, "Neither the Response nor the Assertion is signed")
-    for _, signature in found:
+    found: list[tuple[Element, Element]] = []
+    for signature in response.iter(_SIGNATURE):
+        element = signature.getparent()
+        if element is None or not (element is response or _is_assertion_of(element, response)):
+            raise _profile_refused("A signature stands where none belongs")
         before = signature.getprevious()
         if before is not None and (before.tag != ISSUER or before.getprevious() is not None):
             raise _profile_refused("A signature does not directly follow the Issuer, or stands twice")
+        found.append((element, signature))
+    if not found:
+        raise SignInRefused(SIGNATURE_MISSING, "Neither the Response nor the Assertion is signed")
     return found
+
+
+def _is_assertion_of(element: Element, response: Element) -> bool:
+    return element.tag == ASSERTION and response.tag == RESPONSE and element.getparent() is response
 
 
 class _Claim(NamedTuple):
