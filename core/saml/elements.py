@@ -14,6 +14,7 @@ from core.saml.document import Element
 A: Final = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 P: Final = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+STATUS: Final = "urn:oasis:names:tc:SAML:2.0:status:"
 WHITE_SPACE: Final = " \t\r\n"
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]00:00)", re.ASCII)
@@ -50,6 +51,26 @@ def time_of(element: Element, name: str, malformed: Refusal) -> datetime | None:
         except ValueError:  # the thirteenth month
             pass
     raise SignInRefused(malformed, f"{name} is not a UTC time", received=value)
+
+
+def stamp(moment: datetime) -> str:
+    """An aware UTC time as it stands in a message, to the second (Core 1.3.3)."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def status_codes(response: Element) -> list[str]:
+    """The status codes of a response, the outer one first (Core 3.2.2.2)."""
+    return [
+        code.get("Value", "")
+        for status in response.iterchildren(f"{P}Status")
+        for code in status.iter(f"{P}StatusCode")
+    ]
+
+
+def status_message(response: Element) -> str:
+    """What a response says of its status (Core 3.2.2.3), or that it says nothing."""
+    message = response.findtext(f"{P}Status/{P}StatusMessage", "").strip(WHITE_SPACE)
+    return message or "The provider gave no message"
 
 
 def name_id_of(parent: Element, malformed: Refusal) -> NameId:

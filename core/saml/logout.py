@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from saml2 import saml, samlp
 
@@ -34,7 +33,19 @@ from core.refusals import (
 )
 from core.saml import document, redirect
 from core.saml.document import DocumentRefused, Element
-from core.saml.elements import ID, A, P, local_name, name_id_from, text_of, time_of
+from core.saml.elements import (
+    ID,
+    STATUS,
+    A,
+    P,
+    local_name,
+    name_id_from,
+    stamp,
+    status_codes,
+    status_message,
+    text_of,
+    time_of,
+)
 from core.saml.encryption import Decryption, decrypt
 from core.saml.pinned_keys import Keys
 from core.saml.service_keys import ServiceKey
@@ -47,7 +58,6 @@ RESPONSE_CHECKS: Final = tuple(refusal.check for refusal in (*_BOTH, LOGOUT_UNKN
 LONGEST_AGE: Final = timedelta(minutes=5)
 """Of a message: it is made when the browser is sent here with it. That a request was used is remembered as long."""
 
-_STATUS: Final = "urn:oasis:names:tc:SAML:2.0:status:"
 _UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _LONGEST_RELAY_STATE: Final = 1024
 """Bytes. SAML allows 80 (Bindings 3.4.3); some providers take more, and only they read it again."""
@@ -144,11 +154,13 @@ def verified(received: Received, keys: Keys, now: datetime) -> Element:
 
 
 def read_request(root: Element, expected: Expected, now: datetime, decryption: Decryption | None = None) -> Request:
-    """A LogoutRequest (Core 3.7.1). ``decryption`` is how an encrypted NameID is read. Raises SignInRefused, whose ``refusal.check`` is one of REQUEST_CHECKS."""
+    """A LogoutRequest (Core 3.7.1). ``decryption`` is how an encrypted NameID is read; none where the connection has no
+    keys for it. Raises SignInRefused, whose ``refusal.check`` is one of REQUEST_CHECKS.
+    """
     issued = _check_message(root, "LogoutRequest", expected, now)
     end = time_of(root, "NotOnOrAfter", LOGOUT_EXPIRED)
     if end is not None and now - expected.skew >= end:
-        raise SignInRefused(LOGOUT_EXPIRED, "NotOnOrAfter", expected=_stamp(end), received=f"{_stamp(now)} here")
+        raise SignInRefused(LOGOUT_EXPIRED, "NotOnOrAfter", expected=stamp(end), received=f"{stamp(now)} here")
     name_id = _name_id(root, decryption)
     indexes = tuple(text_of(element) for element in root.iterchildren(f"{P}SessionIndex"))
     if not all(indexes) or len(indexes) > _MOST_SESSION_INDEXES:
@@ -179,24 +191,20 @@ def _name_id(root: Element, decryption: Decryption | None) -> NameId:
 
 def read_response(root: Element, expected: Expected, request_id: str | None, now: datetime) -> Status:
     """How a sign-out that we asked for ended (Core 3.7.2): ``SUCCESS`` or ``PARTIAL``. ``request_id`` is what waits in this
-    browser, none where nothing does. Raises SignInRefused, for every other status too.
+    browser, none where nothing does. Raises SignInRefused, whose ``refusal.check`` is one of RESPONSE_CHECKS, for every
+    other status too.
     """
     _check_message(root, "LogoutResponse", expected, now)
     answers = root.get("InResponseTo", "")
     if answers != request_id:
         waiting = request_id or "no sign-out waits in this browser"
         raise SignInRefused(LOGOUT_UNKNOWN, expected=waiting, received=answers or "no InResponseTo")
-    codes = [
-        code.get("Value", "").removeprefix(_STATUS)
-        for status in root.iterchildren(f"{P}Status")
-        for code in status.iter(f"{P}StatusCode")
-    ]
+    codes = [code.removeprefix(STATUS) for code in status_codes(root)]
     if Status.PARTIAL in codes:
         return Status.PARTIAL
     if codes[:1] != [Status.SUCCESS]:
-        message = root.findtext(f"{P}Status/{P}StatusMessage", "").strip()
-        said = message or "The provider gave no message"
-        raise SignInRefused(LOGOUT_NOT_DONE, said, expected=Status.SUCCESS, received=" / ".join(codes))
+        received = " / ".join(codes)
+        raise SignInRefused(LOGOUT_NOT_DONE, status_message(root), expected=Status.SUCCESS, received=received)
     return Status.SUCCESS
 
 
@@ -214,8 +222,8 @@ def _check_message(root: Element, name: str, expected: Expected, now: datetime) 
         raise SignInRefused(LOGOUT_DESTINATION, expected=expected.url, received=root.get("Destination", "none"))
     issued = time_of(root, "IssueInstant", LOGOUT_EXPIRED)
     if issued is None or not -LONGEST_AGE - expected.skew < issued - now <= expected.skew:
-        made = _stamp(issued) if issued else "no IssueInstant"
-        raise SignInRefused(LOGOUT_EXPIRED, "IssueInstant", expected=f"about {_stamp(now)}", received=made)
+        made = stamp(issued) if issued else "no IssueInstant"
+        raise SignInRefused(LOGOUT_EXPIRED, "IssueInstant", expected=f"about {stamp(now)}", received=made)
     return issued
 
 
@@ -228,10 +236,10 @@ def request(  # noqa: PLR0917  what makes a request, each part from somewhere el
     """A new LogoutRequest of ``issuer`` (our entity ID) to the provider's ``url``, signed with ``key``. It names the person as
     the provider did, and the one session where it has an index.
     """
-    identifier, destination = f"_{token_hex(20)}", _without_fragment(url)
+    identifier, destination = f"_{token_hex(20)}", redirect.destination(url)
     message = samlp.LogoutRequest(
         **_head(identifier, destination, issuer),
-        not_on_or_after=_stamp(clock.now() + LONGEST_AGE),
+        not_on_or_after=stamp(clock.now() + LONGEST_AGE),
         name_id=saml.NameID(
             text=name_id.value,
             format=name_id.format or None,
@@ -247,12 +255,12 @@ def answer(  # noqa: PLR0917  the same for a response
     url: str, issuer: str, root: Element, status: Status, relay_state: str, key: ServiceKey, words: str = ""
 ) -> str:
     """The URL that carries our LogoutResponse to a verified LogoutRequest. ``words`` are for people at the provider."""
-    destination = _without_fragment(url)
+    destination = redirect.destination(url)
     message = samlp.LogoutResponse(
         **_head(f"_{token_hex(20)}", destination, issuer),
         in_response_to=root.get("ID") if ID.fullmatch(root.get("ID", "")) else None,
         status=samlp.Status(
-            status_code=samlp.StatusCode(value=f"{_STATUS}{status}"),
+            status_code=samlp.StatusCode(value=f"{STATUS}{status}"),
             status_message=samlp.StatusMessage(text=words) if words else None,
         ),
     )
@@ -274,7 +282,7 @@ def _head(identifier: str, destination: str, issuer: str) -> dict[str, object]:
     return {
         "id": identifier,
         "version": "2.0",
-        "issue_instant": _stamp(clock.now()),
+        "issue_instant": stamp(clock.now()),
         "destination": destination,
         "issuer": saml.Issuer(text=issuer),
     }
@@ -284,11 +292,3 @@ def _bounded(received: Received) -> Received:
     if len(received.relay_state.encode("utf-8", "replace")) > _LONGEST_RELAY_STATE:
         raise SignInRefused(LOGOUT_UNREADABLE, f"RelayState is longer than {_LONGEST_RELAY_STATE} bytes")
     return received
-
-
-def _without_fragment(url: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(fragment=""))
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

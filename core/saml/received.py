@@ -24,7 +24,7 @@ from core.refusals import (
 )
 from core.saml import document
 from core.saml.document import DocumentRefused, Element
-from core.saml.elements import ID, WHITE_SPACE, A, P, local_name, one, text_of
+from core.saml.elements import ID, STATUS, A, local_name, one, status_codes, status_message, text_of
 from core.saml.encryption import ENCRYPTED_DATA, Decryption, decrypt
 from core.saml.pinned_keys import Keys
 from core.saml.signature import ASSERTION, ISSUER, RESPONSE, Signed, canonical, gate
@@ -33,7 +33,6 @@ ENCRYPTED_ASSERTION: Final = f"{A}EncryptedAssertion"
 _ENCRYPTED: Final = (ENCRYPTED_ASSERTION, f"{A}EncryptedID", f"{A}EncryptedAttribute", ENCRYPTED_DATA)
 _SAML_1: Final = ("{urn:oasis:names:tc:SAML:1.0:protocol}", "{urn:oasis:names:tc:SAML:1.1:protocol}")
 _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
-_STATUS: Final = "urn:oasis:names:tc:SAML:2.0:status:"
 _LONGEST_FORM_VALUE: Final = 2 * document.MOST_BYTES
 _MOST_NAMED: Final = 10
 
@@ -94,7 +93,7 @@ def _check_shape(response: Element) -> Element | None:
     if response.tag != RESPONSE:
         raise SignInRefused(RESPONSE_SHAPE, "The document", expected="Response", received=response.tag)
     found = list(response.iter(RESPONSE, ASSERTION, *_ENCRYPTED))[1:]
-    if not found and _status_codes(response)[:1] != [f"{_STATUS}Success"]:
+    if not found and status_codes(response)[:1] != [f"{STATUS}Success"]:
         return None  # the next check refuses it with the provider's own words
     tags = [element.tag for element in found]
     if tags == [ENCRYPTED_ASSERTION, ENCRYPTED_DATA]:
@@ -115,21 +114,12 @@ def _check_id(assertion: Element) -> None:
 
 def _check_status(response: Element) -> None:
     """Status (Core 3.2.2). A response without success is often unsigned: it can do no more than end the sign-in."""
-    codes = _status_codes(response)
-    if codes[:1] == [f"{_STATUS}Success"]:
+    codes = status_codes(response)
+    if codes[:1] == [f"{STATUS}Success"]:
         return
-    message = response.findtext(f"{P}Status/{P}StatusMessage", "").strip(WHITE_SPACE)
-    refusal = PROVIDER_DENIED if f"{_STATUS}RequestDenied" in codes else PROVIDER_ERROR
-    received = " / ".join(code.removeprefix(_STATUS) for code in codes)
-    raise SignInRefused(refusal, message or "The provider gave no message", expected="Success", received=received)
-
-
-def _status_codes(response: Element) -> list[str]:
-    return [
-        code.get("Value", "")
-        for status in response.iterchildren(f"{P}Status")
-        for code in status.iter(f"{P}StatusCode")
-    ]
+    refusal = PROVIDER_DENIED if f"{STATUS}RequestDenied" in codes else PROVIDER_ERROR
+    received = " / ".join(code.removeprefix(STATUS) for code in codes)
+    raise SignInRefused(refusal, status_message(response), expected="Success", received=received)
 
 
 def check_version(element: Element) -> None:

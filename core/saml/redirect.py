@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -48,10 +48,15 @@ class Received:
     signature: str
 
 
+def destination(url: str) -> str:
+    """Where a message goes that is meant for ``url``: without its fragment, which no browser sends."""
+    return urlunsplit(urlsplit(url)._replace(fragment=""))
+
+
 def location(url: str, name: Name, xml: str, relay_state: str = "", key: ServiceKey | None = None) -> str:
     """The URL that carries a message to ``url``, signed with RSA-SHA256 where there is a ``key``.
 
-    A query that ``url`` already has is kept, and no part of what is signed. ``url`` has no fragment.
+    A query that ``url`` already has is kept, and no part of what is signed. ``url`` is a :func:`destination`.
     """
     sent: str = dict(binding()(xml, url, relay_state, name)["headers"])["Location"]
     if key is None:

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_hex
-from urllib.parse import urlsplit, urlunsplit
 
 from saml2 import BINDING_HTTP_POST
 from saml2.saml import Issuer
@@ -15,6 +14,7 @@ from saml2.samlp import AuthnRequest
 from core import clock
 from core.plugin_api import RequestBinding
 from core.saml import redirect, signing
+from core.saml.elements import stamp
 from core.saml.service_keys import ServiceKey
 
 LONGEST_RELAY_STATE = 80
@@ -49,11 +49,11 @@ def login_request(  # noqa: PLR0917  what makes a request, each part from somewh
     if not relay_state.isascii() or len(relay_state) > LONGEST_RELAY_STATE:
         raise ValueError("The relay state is not ASCII or longer than 80 bytes")
     identifier = f"_{token_hex(20)}"
-    destination = urlunsplit(urlsplit(sign_in_url)._replace(fragment=""))
+    destination = redirect.destination(sign_in_url)
     request = AuthnRequest(
         id=identifier,
         version="2.0",
-        issue_instant=f"{clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        issue_instant=stamp(clock.now()),
         destination=destination,
         protocol_binding=BINDING_HTTP_POST,
         assertion_consumer_service_url=acs_url,

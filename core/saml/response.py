@@ -38,7 +38,7 @@ from core.refusals import (
     Refusal,
 )
 from core.saml.document import Element
-from core.saml.elements import WHITE_SPACE, A, local_name, name_id_of, one, text_of, time_of
+from core.saml.elements import WHITE_SPACE, A, local_name, name_id_of, one, stamp, text_of, time_of
 from core.saml.encryption import Decryption
 from core.saml.pinned_keys import Keys
 from core.saml.received import Expected, check_issuer, check_version, receive
@@ -134,12 +134,12 @@ def _check_window(element: Element, expected: Expected, now: datetime, malformed
     start = time_of(element, "NotBefore", malformed)
     if start is not None and now + expected.skew < start:  # in this order nothing overflows for the years 1 and 9999
         raise SignInRefused(
-            NOT_YET_VALID, f"NotBefore of {local_name(element)}", expected=_stamp(start), received=f"{_stamp(now)} here"
+            NOT_YET_VALID, f"NotBefore of {local_name(element)}", expected=stamp(start), received=f"{stamp(now)} here"
         )
     end = time_of(element, "NotOnOrAfter", malformed)
     if end is not None and now - expected.skew >= end:
         raise SignInRefused(
-            EXPIRED, f"NotOnOrAfter of {local_name(element)}", expected=_stamp(end), received=f"{_stamp(now)} here"
+            EXPIRED, f"NotOnOrAfter of {local_name(element)}", expected=stamp(end), received=f"{stamp(now)} here"
         )
 
 
@@ -179,7 +179,7 @@ def _bearer(confirmation: Element, expected: Expected, now: datetime) -> _Confir
         raise SignInRefused(CONFIRMATION_MISSING, "It has no NotOnOrAfter or no Recipient")
     if end - now > _LONGEST_CONFIRMATION:
         raise SignInRefused(
-            CONFIRMATION_MISSING, "It is valid for too long", expected="at most a year", received=_stamp(end)
+            CONFIRMATION_MISSING, "It is valid for too long", expected="at most a year", received=stamp(end)
         )
     _check_window(data, expected, now, CONFIRMATION_MISSING)
     _check_recipient(data, expected)
@@ -219,7 +219,7 @@ def _session(assertion: Element, expected: Expected, now: datetime) -> _Session:
         raise SignInRefused(AUTHN_MISSING, "There is no AuthnStatement with an AuthnInstant")
     end = min(ends, default=None)
     if end is not None and now - expected.skew >= end:
-        raise SignInRefused(SESSION_OVER, "SessionNotOnOrAfter", expected=_stamp(end), received=f"{_stamp(now)} here")
+        raise SignInRefused(SESSION_OVER, "SessionNotOnOrAfter", expected=stamp(end), received=f"{stamp(now)} here")
     return _Session(instants[0], statements[0].get("SessionIndex"), end)
 
 
@@ -240,7 +240,3 @@ def _value(element: Element) -> str:
     """The text of an attribute value; of one that holds elements (an eduPersonTargetedID), all text in it."""
     text = "".join([str(text) for text in element.itertext()]) if len(element) else element.text or ""
     return text.strip(WHITE_SPACE)
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
