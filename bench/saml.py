@@ -42,8 +42,8 @@ WARM_UP = 300
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is signed and whether the Assertion is then encrypted, and how many times faster than others this project has to be there, the floor excepted: no more
-    than so many times slower than that.
+    """What is signed, and whether the Assertion is then encrypted. ``least`` is how many times as fast as others this
+    project has to be there, ``most_floors`` how many times as long as the floor it may take.
     """
 
     name: str

@@ -178,7 +178,9 @@ TileClicks = Annotated[
         ),
     ),
 ]
-"""What a click on the provider's tile does, chosen per connection; for ``SamlTrust.unsolicited``. Labels and helps are built in."""
+"""What a click on the provider's tile does, chosen per connection; for ``SamlTrust.unsolicited``. Labels and helps are
+built in.
+"""
 SigningCertificates = Annotated[
     str, BeforeValidator(_strip), AfterValidator(_certificates), _Meaning(Kind.SIGNING_CERTIFICATES, "x509-pem")
 ]

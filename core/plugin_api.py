@@ -137,8 +137,8 @@ class Tile:
 class Site:
     """The values that this host gives the provider for one connection. All are absolute URLs but ``audience``,
     which is the relying party's entity ID (a URL too), and ``sp_certificate``, which is the certificate of the key that we
-    sign with as PEM text, empty where the schema declares no ``ServiceProviderCertificate``. ``single_logout_url`` takes the provider's messages of
-    single logout.
+    sign with as PEM text, empty where the schema declares no ``ServiceProviderCertificate``. ``single_logout_url`` takes
+    the provider's messages of single logout.
     """
 
     acs_url: str
@@ -178,9 +178,10 @@ class SamlTrust:
     ``issuer`` is the provider's entity ID, compared to the letter. ``sign_in_url`` takes the AuthnRequest by the
     ``request_binding``; with ``sign_requests`` it is signed with our key, for which the schema has to declare a
     ``ServiceProviderCertificate``. With that, encrypted assertions are read, too: by AES-GCM, and with ``allow_cbc`` by
-    AES-CBC in a signed Response. With a ``single_logout_url`` (for HTTP-Redirect) signing out at one side signs out at the other,
-    for which the schema has to declare ``SingleLogoutUrl`` and ``SingleLogoutServiceUrl``. ``certificates`` is PEM text of one or two certificates; their keys are pinned, the rest of
-    them is not used (SAML Metadata 2.4.1.1 leaves it to the relying party).
+    AES-CBC in a signed Response. With a ``single_logout_url`` (for HTTP-Redirect) signing out at one side signs out at
+    the other, for which the schema has to declare ``SingleLogoutUrl`` and ``SingleLogoutServiceUrl``. ``certificates`` is
+    PEM text of one or two certificates; their keys are pinned, the rest of them is not used (SAML Metadata 2.4.1.1 leaves
+    it to the relying party).
     """
 
     issuer: str

@@ -1,7 +1,8 @@
-"""The codes of refused sign-ins: what went wrong, what the person reads, what the administrator changes.
+"""The codes of refused sign-ins and sign-outs: what went wrong, what the person reads, what the administrator changes.
 
 Ranges: ``SSO-1xx`` the response is not accepted, ``SSO-2xx`` the person is not accepted, ``SSO-3xx`` the provider
-answered with an error, ``SSO-4xx`` a message of single logout is not accepted, ``SSO-5xx`` our side. The table in ``docs/reference/codes.md`` is made from this module.
+answered with an error, ``SSO-4xx`` a message of single logout is not accepted, ``SSO-5xx`` our side. The table in
+``docs/reference/codes.md`` is made from this module.
 """
 
 from __future__ import annotations

@@ -188,8 +188,9 @@ class ProvisioningView:
     """A connection's provisioning. ``waiting``: no directory has been served yet. ``last_sync`` is when one was last (none
     too where the log of requests holds refused ones only).
 
-    ``files`` are those that the plugin offers for the directory's side. ``create_at_sign_in``: a person whom the directory did not push gets an account at the first sign-in.
-    ``group_names`` are those that rules can name (the first 500). ``older`` is ``before`` for the next page of requests.
+    ``files`` are those that the plugin offers for the directory's side. ``create_at_sign_in``: a person whom the directory
+    did not push gets an account at the first sign-in. ``group_names`` are those that rules can name (the first 500).
+    ``older`` is ``before`` for the next page of requests.
     """
 
     plugin_id: str

@@ -160,8 +160,8 @@ class UsedAssertion(Owned):
 class SignInSession(Owned):
     """A signed-in browser. ``expires_at`` is absolute; the idle limit counts from ``last_seen_at``.
 
-    ``subject`` is the NameID of the sign-in as JSON (value, Format, NameQualifier, SPNameQualifier), kept with SessionIndex where
-    the connection takes part in single logout; ``subject_hash`` is what it is found by.
+    ``subject`` is the NameID of the sign-in as JSON (value, Format, NameQualifier, SPNameQualifier), kept with SessionIndex
+    where the connection takes part in single logout; ``subject_hash`` is what it is found by.
     """
 
     __tablename__ = "sessions"

@@ -1,4 +1,7 @@
-"""The provider's side of single logout (SAML Core 3.7; Bindings 3.4, 3.5). On lxml and cryptography alone, as the provider is."""
+"""The provider's side of single logout (SAML Core 3.7; Bindings 3.4, 3.5).
+
+On lxml and cryptography alone, as the provider is.
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,9 @@ def internal(request: Request, error: Exception) -> Response:
 
 
 def sign_in_failed(request: Request, error: Exception) -> Response:
-    """A refused sign-in, or message of single logout: code, sentence, correlation id, a way on. Nothing of the response is shown."""
+    """A refused sign-in, or message of single logout: code, sentence, correlation id, a way on. Nothing of the message
+    is shown.
+    """
     if isinstance(error, SignInRefused):
         refused, known = error.refusal, None
     else:
