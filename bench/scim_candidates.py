@@ -198,6 +198,7 @@ def fill(database: SqlConnection, common: dict[str, str], numbers: list[int]) ->
                 "email": document["userName"],
                 "email_key": document["userName"],
                 "user_name": document["userName"],
+                "user_name_key": document["userName"],
                 "given_name": document["name"]["givenName"],
                 "family_name": document["name"]["familyName"],
                 "display_name": document["displayName"],

@@ -20,8 +20,8 @@ from core.flows.actors import Actor
 from core.flows.connections import connection_id
 from core.flows.services import Services
 from core.scim import members
-from core.scim.resources import comparable
 from core.settings import Settings
+from core.store.comparable import comparable
 from core.store.provisioning_tables import Departure, Membership, PushedEmail, PushedUser
 from core.store.tables import Attempt, LinkedIdentity, OneTimeLink, Role, SignInSession, User
 

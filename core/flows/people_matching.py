@@ -14,7 +14,7 @@ from core.flows.prepared import PreparedConnection
 from core.flows.sessions import may_come_in
 from core.plugin_api import Identity
 from core.refusals import PERSON_AMBIGUOUS, PERSON_INACTIVE, PERSON_UNKNOWN
-from core.scim.resources import comparable
+from core.store.comparable import comparable
 from core.store.provisioning_tables import Departure, ProvisioningRules, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from scim2_models import InvalidValueException, UniquenessException
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -19,8 +19,9 @@ from core.flows import audit, offboarding
 from core.flows.offboarding import Cause
 from core.flows.people_matching import email_key
 from core.scim.accounts import Person
-from core.scim.resources import LONGEST_EMAIL, comparable
+from core.scim.resources import LONGEST_EMAIL
 from core.settings import Settings
+from core.store.comparable import comparable
 from core.store.provisioning_tables import Departure, Membership, ProvisioningRules, PushedGroup, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id
@@ -125,8 +126,8 @@ class DirectoryAccounts:
         ours = or_(User.source_connection_id == self.connection_id, User.source_connection_id.is_(None))
         same = (
             select(User)
-            .where(User.user_name.in_({user_name, key}), ours, _NOT_PUSHED)
-            .order_by(User.created_at)
+            .where(User.user_name_key == key, ours, _NOT_PUSHED)
+            .order_by(case((User.user_name == user_name, 0), else_=1), User.created_at)
             .limit(1)
         )
         return (

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from core.scim.resources import GROUP, USER, comparable
+from core.scim.resources import GROUP, USER
+from core.store.comparable import comparable
 from core.store.provisioning_tables import Membership, PushedEmail, PushedGroup, PushedUser
 from core.store.tables import User
 

@@ -26,7 +26,8 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, true
 
 from core.scim.columns import Columns, Entries, Path
 from core.scim.comparisons import compared
-from core.scim.resources import Attribute, attributes, comparable
+from core.scim.resources import Attribute, attributes
+from core.store.comparable import comparable
 from core.store.database import UtcDateTime
 
 LONGEST = 8_192  # characters

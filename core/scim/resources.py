@@ -6,7 +6,6 @@ values are compared (RFC 7643 2.2 and 2.4), so that a filter is a comparison in 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +35,8 @@ from scim2_models import (
     Sort,
 )
 from scim2_server.utils import load_default_resource_types, load_default_schemas
+
+from core.store.comparable import comparable
 
 USER = "User"
 GROUP = "Group"
@@ -159,12 +160,6 @@ def _by_name(model: type[BaseModel]) -> Mapping[str, Attribute]:
 
 
 # -- documents and keys ----------------------------------------------------------------------------------------------
-
-
-def comparable(value: str, *, exact: bool) -> str:
-    """A string as comparisons see it: NFC, and in lower case unless its attribute is caseExact (RFC 7643 2.2)."""
-    normal = unicodedata.normalize("NFC", value)
-    return normal if exact else unicodedata.normalize("NFC", normal.lower())
 
 
 def document_of(resource: Resource[Any], *left_out: str) -> Document:

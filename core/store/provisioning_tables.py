@@ -26,16 +26,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.store.database import Owned
-from core.store.tables import User
-
-Key = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that is compared and sorted by code point on every database."""
+from core.store.tables import Key, User
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 """A JSON object that filters look into."""
 
 # People whom an administrator or SAML made are found by user name when the directory pushes them.
-Index("users_user_name", User.organization_id, User.user_name)
+Index("users_user_name", User.organization_id, User.user_name_key)
 
 
 class PushedUser(Owned):

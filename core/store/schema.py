@@ -18,8 +18,9 @@ _LOCK = 7_140_117  # any number, the same in every process
 _PLACE = "key_check"
 
 
-def upgrade(database: Database) -> None:
-    """Run every migration that this database has not seen. Processes that start together take turns.
+def upgrade(database: Database, to: str = "head") -> None:
+    """Run every migration that this database has not seen, up to the newest or to one. Processes that start together take
+    turns.
 
     Raises ``SettingsInvalid`` where the database cannot be reached.
     """
@@ -31,7 +32,7 @@ def upgrade(database: Database) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except OperationalError as error:
         raise SettingsInvalid(f"SIQ_DATABASE_URL: the database cannot be reached ({_first_line(error)}).") from None
 

@@ -8,9 +8,13 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy import Enum as SqlEnum
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from core.store.comparable import comparable
 from core.store.database import Base, Owned
+
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared and sorted by code point on every database."""
 
 
 class Role(enum.StrEnum):
@@ -60,7 +64,9 @@ class Organization(Base):
 
 
 class User(Owned):
-    """A person's account in one organization. ``email_key`` is the case-folded address, unique in the organization."""
+    """A person's account in one organization. ``email_key`` is the case-folded address, unique in the organization;
+    ``user_name_key`` is the user name as it is compared, and follows ``user_name``.
+    """
 
     __tablename__ = "users"
     __table_args__ = (UniqueConstraint("organization_id", "email_key"), Index("users_email_key", "email_key"))
@@ -68,6 +74,7 @@ class User(Owned):
     email: Mapped[str] = mapped_column(String(320))
     email_key: Mapped[str] = mapped_column(String(320))
     user_name: Mapped[str] = mapped_column(String(512))
+    user_name_key: Mapped[str] = mapped_column(Key)
     given_name: Mapped[str] = mapped_column(String(512), default="")
     family_name: Mapped[str] = mapped_column(String(512), default="")
     display_name: Mapped[str] = mapped_column(String(512), default="")
@@ -77,6 +84,11 @@ class User(Owned):
     password_hash: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime]
     last_sign_in_at: Mapped[datetime | None]
+
+    @validates("user_name")
+    def _compared(self, _name: str, user_name: str) -> str:
+        self.user_name_key = comparable(user_name, exact=False)
+        return user_name
 
 
 class Connection(Owned):

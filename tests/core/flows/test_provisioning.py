@@ -275,6 +275,20 @@ class TestAdoption:
         assert directory.send("POST", "/Users", both).status_code == 409  # Ada's account with Grace's address
         assert "provisioning.user_adopted" not in events(directory)
 
+    def test_a_user_name_is_the_same_in_other_capitals_and_the_very_same_comes_first(
+        self, directory: Directory, browser: Browser
+    ) -> None:
+        """userName is not caseExact (RFC 7643 4.1.1). The accounts have addresses that the directory does not know."""
+        people = {}
+        for number, name in enumerate(("Ödön.L", "ödön.l", "GRACE.H")):
+            opened = browser.deliver(browser.mint(subject=name, attributes={"email": [f"person-{number}@x.test"]}))
+            actor = current_actor(directory.services, opened.session.token)
+            assert actor
+            people[name] = actor.user_id
+        assert directory.push("ödön.l")["id"] == people["ödön.l"]
+        assert directory.push("Grace.h")["id"] == people["GRACE.H"]
+        assert events(directory).count("provisioning.user_adopted") == 2
+
     def test_whom_an_administrator_suspended_is_given_access_back_only_in_so_many_words(
         self, directory: Directory, browser: Browser
     ) -> None:

@@ -182,6 +182,31 @@ def test_migrations_and_tables_say_the_same(services: Services) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
+def test_people_of_an_older_database_are_found_by_their_user_names_in_any_capitals(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    schema.upgrade(database, "0004")
+    with database.engine.connect().execution_options(siq_writes=True) as connection, connection.begin():
+        values = {"now": clock.now()}
+        connection.execute(
+            text(
+                "INSERT INTO organizations (id, slug, name, contact_email, created_at) VALUES ('o', 'o', 'O', '', :now)"
+            ),
+            values,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO users (id, organization_id, email, email_key, user_name, given_name, family_name, display_name,"
+                " role, active, password_hash, created_at)"
+                " VALUES ('u', 'o', '', '', 'Ödön.L', '', '', '', 'Viewer', true, '', :now)"
+            ),
+            values,
+        )
+    schema.upgrade(database)
+    with database.unscoped() as session:
+        assert session.scalars(select(User.user_name_key)).all() == ["ödön.l"]
+    database.close()
+
+
 def test_a_start_with_other_secret_keys_is_refused(services: Services) -> None:
     with pytest.raises(SettingsInvalid, match="SIQ_SECRET_KEYS"):
         schema.check_keys(services.database, Vault(["x" * 32]))
