@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import NotFound, PluginMisbehaved, SignInRefused
-from core.flows import attempts, audit, metrics
+from core.flows import attempts, audit, metrics, pending
 from core.flows.attempts import Delivery, Observed
 from core.flows.connections import active_connection, login_path
 from core.flows.local_path import local_path
@@ -35,7 +35,7 @@ from core.plugin_api import Identity, Unsolicited, VerifiedAssertion
 from core.refusals import INTERNAL, PLUGIN_FAILED, REPLAYED, REQUEST_UNKNOWN, SESSION_OVER
 from core.saml import logout, requests, response
 from core.store.tables import LoginRequest
-from core.store.tokens import hashed, new_token
+from core.store.tokens import new_token
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ class _Accepted:
 
     assertion: VerifiedAssertion
     identity: Identity
-    pending: LoginRequest | None
+    asked: LoginRequest | None
 
 
 def begin(services: Services, connection_id: str, next_path: str | None, browser_token: str | None) -> Begun:
@@ -97,21 +97,8 @@ def begin(services: Services, connection_id: str, next_path: str | None, browser
         binding=saml.request_binding,
         key=connection.own.signing if connection.own and saml.sign_requests else None,
     )
-    now = clock.now()
-    lifetime = timedelta(minutes=services.settings.login_request_minutes)
-    with services.database.writing(connection.organization_id) as session:
-        session.add(
-            LoginRequest(
-                relay_state_hash=hashed(relay_state),
-                organization_id=connection.organization_id,
-                connection_id=connection.id,
-                request_id=request.id,
-                browser_hash=hashed(browser_token),
-                next_path=local_path(next_path) or HOME,
-                created_at=now,
-                expires_at=now + lifetime,
-            )
-        )
+    path = local_path(next_path) or HOME
+    lifetime = pending.wait(services, connection, LoginRequest, request.id, relay_state, browser_token, next_path=path)
     return Begun(request.url, request.fields, connection.title, browser_token, lifetime)
 
 
@@ -134,8 +121,8 @@ def finish(services: Services, connection_id: str, delivery: Delivery) -> Signed
 def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
     connection, delivery = observed.connection, observed.delivery
     saml, keys = connection.trust
-    pending = _pending(services, connection, delivery)
-    observed.started_here = pending is not None
+    asked = pending.waiting(services, connection, LoginRequest, delivery.relay_state, delivery.browser_token)
+    observed.started_here = asked is not None
     assertion = response.read(
         delivery.form_value,
         keys,
@@ -143,7 +130,7 @@ def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
             issuer=saml.issuer,
             audience=connection.site.audience,
             acs_url=connection.site.acs_url,
-            request_id=pending.request_id if pending else None,
+            request_id=asked.request_id if asked else None,
             unsolicited_allowed=saml.unsolicited is not Unsolicited.REFUSE,
             skew=timedelta(seconds=services.settings.clock_skew_seconds),
         ),
@@ -153,38 +140,23 @@ def _finish(services: Services, observed: Observed) -> SignedIn | Bounced:
     observed.assertion, observed.who = assertion, assertion.name_id.value
     if assertion.in_response_to is None:
         if saml.unsolicited is Unsolicited.BOUNCE:
-            return _bounce(connection, delivery, pending)
-        pending, observed.started_here = None, False
+            return _bounce(connection, delivery, asked)
+        asked, observed.started_here = None, False
     identity = _identity(services, connection, assertion)
     observed.who = identity.email or identity.user_name
-    location = pending.next_path if pending else local_path(delivery.relay_state) or HOME
-    return SignedIn(_store(services, observed, _Accepted(assertion, identity, pending)), location)
+    location = asked.next_path if asked else local_path(delivery.relay_state) or HOME
+    return SignedIn(_store(services, observed, _Accepted(assertion, identity, asked)), location)
 
 
-def _bounce(connection: PreparedConnection, delivery: Delivery, pending: LoginRequest | None) -> Bounced:
+def _bounce(connection: PreparedConnection, delivery: Delivery, asked: LoginRequest | None) -> Bounced:
     """Begin a sign-in of ours. Refuses an answer to one that does not name it: the next one would not, either, and the
     browser would go round for ever.
     """
-    if pending:
+    if asked:
         raise SignInRefused(
-            REQUEST_UNKNOWN, "It answers a request of ours, but does not name it", expected=pending.request_id
+            REQUEST_UNKNOWN, "It answers a request of ours, but does not name it", expected=asked.request_id
         )
     return Bounced(login_path(connection.id, local_path(delivery.relay_state) or ""))
-
-
-def _pending(services: Services, connection: PreparedConnection, delivery: Delivery) -> LoginRequest | None:
-    """The request of this connection that waits in this browser. A consumed one counts: its response is a replay."""
-    if not delivery.relay_state or not delivery.browser_token:
-        return None
-    with services.database.reading(connection.organization_id) as session:
-        return session.scalar(
-            select(LoginRequest).where(
-                LoginRequest.relay_state_hash == hashed(delivery.relay_state),
-                LoginRequest.browser_hash == hashed(delivery.browser_token),
-                LoginRequest.connection_id == connection.id,
-                LoginRequest.expires_at > clock.now(),
-            )
-        )
 
 
 def _identity(services: Services, connection: PreparedConnection, assertion: VerifiedAssertion) -> Identity:
@@ -207,8 +179,8 @@ def _store(services: Services, observed: Observed, accepted: _Accepted) -> Opene
 
 def _in_one_transaction(services: Services, session: Session, observed: Observed, accepted: _Accepted) -> OpenedSession:
     connection, assertion = observed.connection, accepted.assertion
-    if accepted.pending:
-        _consume(session, accepted.pending)
+    if accepted.asked:
+        _consume(session, accepted.asked)
     # Until then the time checks would let the assertion through again; one minute more costs nothing.
     until = assertion.not_on_or_after + timedelta(seconds=services.settings.clock_skew_seconds + 60)
     use_once(session, connection, assertion.id, until, REPLAYED)
@@ -247,10 +219,10 @@ def _at_provider(connection: PreparedConnection, assertion: VerifiedAssertion) -
     return AtProvider(assertion.name_id, key, assertion.session_index or "")
 
 
-def _consume(session: Session, pending: LoginRequest) -> None:
+def _consume(session: Session, asked: LoginRequest) -> None:
     consumed = session.execute(
         update(LoginRequest)
-        .where(LoginRequest.relay_state_hash == pending.relay_state_hash, LoginRequest.consumed_at.is_(None))
+        .where(LoginRequest.relay_state_hash == asked.relay_state_hash, LoginRequest.consumed_at.is_(None))
         .values(consumed_at=clock.now())
         .returning(LoginRequest.request_id)
     ).first()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import NotFound, SignInRefused
-from core.flows import audit, metrics, portal, sessions
+from core.flows import audit, metrics, pending, portal, sessions
 from core.flows.attempts import Delivery, Observed, Visitor
 from core.flows.connections import active_connection
 from core.flows.prepared import PreparedConnection
@@ -136,19 +136,7 @@ def _ask_provider(services: Services, ended: Ended, browser_token: str | None) -
         relay_state,
         connection.own.signing,
     )
-    now, lifetime = clock.now(), timedelta(minutes=services.settings.login_request_minutes)
-    with services.database.writing(connection.organization_id) as session:
-        session.add(
-            LogoutRequest(
-                relay_state_hash=hashed(relay_state),
-                organization_id=connection.organization_id,
-                connection_id=connection.id,
-                request_id=sent.id,
-                browser_hash=hashed(browser_token),
-                created_at=now,
-                expires_at=now + lifetime,
-            )
-        )
+    lifetime = pending.wait(services, connection, LogoutRequest, sent.id, relay_state, browser_token)
     metrics.count_sign_out(connection.plugin_id, "asked")
     slug = ended.actor.organization_slug
     return SignedOut(slug, AtTheProvider.ASKING, connection.title, sent.url, browser_token, lifetime)
@@ -165,11 +153,8 @@ def _connection_of(services: Services, ended: Ended) -> PreparedConnection | Non
         return None
     try:
         connection = active_connection(services, ended.actor.connection_id)
-    except (
-        NotFound,
-        SignInRefused,
-    ):  # disabled since, or its plugin is broken: the session here has ended all the same
-        return None
+    except (NotFound, SignInRefused):
+        return None  # disabled since, or its plugin is broken: the session here has ended all the same
     return connection if connection.activation.saml else None
 
 
@@ -179,7 +164,7 @@ def _returned(
     """The browser is back from the provider. The session here ended before it went there."""
     connection = observed.connection
     observed.started_here = True
-    waiting = _waiting(services, connection, received.relay_state, browser_token)
+    waiting = pending.waiting(services, connection, LogoutRequest, received.relay_state, browser_token)
     try:
         root = logout.verified(received, connection.trust[1], clock.now())
         asked = waiting.request_id if waiting else None
@@ -197,23 +182,6 @@ def _returned(
     organization = directory.organization_by_id(services.database, connection.organization_id)
     _, url = portal.after_sign_out(services, connection.id) or ("", "")
     return SignedOut(organization.slug if organization else "", at_provider, connection.title, url)
-
-
-def _waiting(
-    services: Services, connection: PreparedConnection, relay_state: str, browser_token: str | None
-) -> LogoutRequest | None:
-    """The request of this connection that waits in this browser."""
-    if not relay_state or not browser_token:
-        return None
-    with services.database.reading(connection.organization_id) as session:
-        return session.scalar(
-            select(LogoutRequest).where(
-                LogoutRequest.relay_state_hash == hashed(relay_state),
-                LogoutRequest.browser_hash == hashed(browser_token),
-                LogoutRequest.connection_id == connection.id,
-                LogoutRequest.expires_at > clock.now(),
-            )
-        )
 
 
 def _consume(services: Services, connection: PreparedConnection, request_id: str | None) -> None:

@@ -144,18 +144,30 @@ class LinkedIdentity(Owned):
     created_at: Mapped[datetime]
 
 
-class LoginRequest(Owned):
-    """An AuthnRequest that waits for its response. Both hashes are of secrets that only the browser has."""
+class PendingRequest(Owned):
+    """A request of ours that waits for its response. Both hashes are of secrets that only the browser has."""
 
-    __tablename__ = "login_requests"
+    __abstract__ = True
     relay_state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"))
     request_id: Mapped[str] = mapped_column(String(64))
     browser_hash: Mapped[str] = mapped_column(String(64))
-    next_path: Mapped[str] = mapped_column(String(2048))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LoginRequest(PendingRequest):
+    """An AuthnRequest. It stays when its response has come, so that a second one is a replay."""
+
+    __tablename__ = "login_requests"
+    next_path: Mapped[str] = mapped_column(String(2048))
     consumed_at: Mapped[datetime | None]
+
+
+class LogoutRequest(PendingRequest):
+    """A LogoutRequest of ours. It is gone once its response has come."""
+
+    __tablename__ = "logout_requests"
 
 
 class UsedAssertion(Owned):
@@ -187,20 +199,6 @@ class SignInSession(Owned):
     subject: Mapped[str] = mapped_column(Text, default="", server_default="")
     subject_hash: Mapped[str] = mapped_column(String(64), default="", server_default="")
     session_index: Mapped[str] = mapped_column(Text, default="", server_default="")
-
-
-class LogoutRequest(Owned):
-    """A LogoutRequest of ours that waits for its response; gone once that has come. Both hashes are of secrets that only
-    the browser has.
-    """
-
-    __tablename__ = "logout_requests"
-    relay_state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"))
-    request_id: Mapped[str] = mapped_column(String(64))
-    browser_hash: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Attempt(Owned):
