@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeDecorator
 
 T = TypeVar("T")
 
-_PATIENCE = 10_000  # milliseconds for which a writer waits for the others
+_PATIENCE = 10_000  # milliseconds for which a writer waits for the others, on every database
 _CACHE = 16_384  # KiB a connection: the inner pages of the indexes of a million users, which every look-up goes through
 _SWITCHES = 20  # times; one more than those that may open a new file at once is enough
 
@@ -147,7 +147,7 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+        return _patient(create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10))
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, pool_size=10, max_overflow=30)
@@ -165,6 +165,17 @@ def _engine(url: str) -> Engine:
         # wait when a lock must be upgraded. A writer therefore takes the lock at the start.
         writes = connection.get_execution_options().get("siq_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _patient(engine: Engine) -> Engine:
+    """PostgreSQL waits for a lock without end unless told otherwise: one that somebody forgets would keep every thread."""
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.execute(f"SET lock_timeout = {_PATIENCE}")
+        dbapi_connection.commit()
 
     return engine
 

@@ -30,6 +30,7 @@ def upgrade(database: Database, to: str = "head") -> None:
     try:
         with database.engine.connect().execution_options(siq_writes=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration may take long
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, to)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,12 +24,17 @@ from core.saml import metadata
 from core.web import cookies, view
 from core.web.middleware import CONTENT_SECURITY_POLICY
 
+log = structlog.get_logger()
+
 MOST_FORM_BYTES = 512 * 1024  # a response of 256 KiB in base64, form-encoded
 
 AT_ONCE = 4
 """Sign-ins on which one process works at a time; others wait in line. They need the interpreter more than they wait for
 the database: with forty at once fewer are done in a second, and every page waits behind them (bench/acs.py).
 """
+
+LONGEST_IN_LINE = 10.0
+"""Seconds. Then what has the places does not come to its end, and whoever waits is told so: nothing of theirs is used up."""
 
 
 def login(request: Request) -> Response:
@@ -71,7 +80,7 @@ async def acs(request: Request) -> Response:
         browser_token=cookies.binding(request),
         visitor=visitor(request),
     )
-    async with request.app.state.sign_ins:
+    async with _place(request.app.state.sign_ins):
         result = await run_in_threadpool(sign_in.finish, request.app.state.services, connection, delivery)
     response = RedirectResponse(result.location, status_code=303)
     response.headers["Cache-Control"] = "no-store"
@@ -79,6 +88,25 @@ async def acs(request: Request) -> Response:
         cookies.set_session(response, result.session, secure=request.app.state.services.settings.secure)
         cookies.forget_portal_pause(response)
     return response
+
+
+@asynccontextmanager
+async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of the places for sign-ins; 503 where none was free for :data:`LONGEST_IN_LINE`."""
+    try:
+        async with asyncio.timeout(LONGEST_IN_LINE):
+            await places.acquire()
+    except TimeoutError:
+        log.error("no place for a sign-in", seconds=LONGEST_IN_LINE, at_once=AT_ONCE)  # noqa: TRY400  its trace says nothing
+        raise HTTPException(
+            503,
+            "Other sign-ins take too long at the moment. Wait a minute, reload this page and let it send the form again.",
+            {"Retry-After": "60"},
+        ) from None
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def service_provider_metadata(request: Request) -> Response:

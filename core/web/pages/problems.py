@@ -102,6 +102,7 @@ def http_error(request: Request, error: Exception) -> Response:
             "That is too large",
             "Send at most 256 KB, or 512 KB with files. A certificate has less than 8 KB.",
         ),
+        503: Problem(503, "alert", "SiQ is busy", said or "Try again in a minute."),
     }.get(
         error.status_code,
         Problem(

@@ -260,3 +260,13 @@ def test_many_that_open_a_new_sqlite_file_at_once_are_not_locked_out(tmp_path: P
         for database in databases:
             database.close()
     assert failures == []
+
+
+def test_a_lock_that_somebody_holds_is_waited_for_ten_seconds_on_postgresql_too(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.connect() as connection:
+        asked = "PRAGMA busy_timeout" if connection.dialect.name == "sqlite" else "SHOW lock_timeout"
+        assert connection.exec_driver_sql(asked).scalar() in (10_000, "10s")
+        connection.rollback()
+        assert connection.exec_driver_sql(asked).scalar() in (10_000, "10s")
+    database.close()

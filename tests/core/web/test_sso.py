@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +16,7 @@ from core.saml import redirect
 from core.saml.pinned_keys import Keys
 from core.testing.identity_provider import METADATA, IdentityProvider
 from core.testing.requests import hidden_fields, parse_posted_request
+from core.web import sso
 from core.web.sso import AT_ONCE
 from tests.website import Website, text_of
 
@@ -141,3 +142,28 @@ def test_more_sign_ins_than_are_worked_on_at_once_all_end_in_a_session(
             lambda number: site.sso(connection, provider, subject=f"person-{number}@example.test"), range(3 * AT_ONCE)
         )
         assert [answer.status_code for answer in answers] == [303] * 3 * AT_ONCE
+
+
+def test_sign_ins_that_hang_keep_nobody_waiting_for_ever(
+    site: Website, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds a lock, and who waits for it has every place. Whoever comes then is told, and loses nothing."""
+    connection = activated(site, provider, issuer=provider.entity_id, unsolicited="accept")
+    acs, audience = connection.site.acs_url, connection.site.audience
+    minted = [provider.response(acs, audience, subject=f"{number}@example.test") for number in range(AT_ONCE + 1)]
+    monkeypatch.setattr(sso, "LONGEST_IN_LINE", 0.1)
+
+    def deliver(number: int) -> httpx.Response:
+        with site.browser() as browser:
+            return browser.post(path(acs), data={"SAMLResponse": minted[number].form_value})
+
+    with ThreadPoolExecutor(AT_ONCE + 1) as people:
+        with site.services.database.writing(site.actor.organization_id):
+            coming = {people.submit(deliver, number): number for number in range(AT_ONCE + 1)}
+            (first, *_), _ = wait(coming, return_when=FIRST_COMPLETED)
+            told = first.result()
+        others = [each.result().status_code for each in coming if each is not first]
+    assert (told.status_code, told.headers["retry-after"]) == (503, "60")
+    assert "SiQ is busy" in text_of(told)
+    assert others == [303] * AT_ONCE
+    assert deliver(coming[first]).status_code == 303
