@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Engine, ForeignKey, create_engine, event
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeDecorator
 T = TypeVar("T")
 
 _PATIENCE = 10_000  # milliseconds for which a writer waits for the others, on every database
+_DEADLOCK = "40P01"  # of PostgreSQL; SQLite has none, its writers come one after the other
 _CACHE = 16_384  # KiB a connection: the inner pages of the indexes of a million users, which every look-up goes through
 _SWITCHES = 20  # times; one more than those that may open a new file at once is enough
 
@@ -99,12 +100,15 @@ class Database:
 
     def transact(self, organization_id: str, act: Callable[[Session], T]) -> T:
         """What ``act`` answers in one transaction. Where a unique key says that somebody else has just made the same
-        row, the transaction is undone and ``act`` runs once more, and now finds it made.
+        row, or two waited for each other and the database ended this one, the transaction is undone and ``act`` runs once
+        more, and now finds it made.
         """
         try:
             with self.writing(organization_id) as session:
                 return act(session)
-        except IntegrityError:
+        except (IntegrityError, OperationalError) as error:
+            if isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", "") != _DEADLOCK:
+                raise
             with self.writing(organization_id) as session:
                 return act(session)
 
