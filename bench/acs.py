@@ -24,7 +24,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote_plus, urlsplit
@@ -32,7 +31,7 @@ from urllib.parse import quote_plus, urlsplit
 from sqlalchemy import delete, text
 
 from bench import load
-from bench.candidates import ATTRIBUTES
+from bench.candidates import tile_click
 from bench.load import HOST, Measured, Stream
 from core.flows import activation, organizations
 from core.flows import services as starting
@@ -133,19 +132,7 @@ def site(database_url: str, folder: Path) -> Iterator[Site]:
         }
         there = activation.set_values(services, admin, "aws_sso", values).site
         posts = [
-            post(
-                there.acs_url,
-                provider.response(
-                    there.acs_url,
-                    there.audience,
-                    subject=f"person-{number % PEOPLE}@example.test",
-                    attributes={**ATTRIBUTES, "email": [f"person-{number % PEOPLE}@example.test"]},
-                    sign=("assertion",),
-                    lifetime=timedelta(hours=1),
-                    session=timedelta(hours=8),
-                ).form_value,
-            )
-            for number in range(RESPONSES)
+            post(there.acs_url, tile_click(provider, there, number % PEOPLE).form_value) for number in range(RESPONSES)
         ]
         environment = {
             **os.environ,

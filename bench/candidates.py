@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,13 @@ from saml2.client import Saml2Client
 from saml2.config import SPConfig
 
 from core.certificates import to_pem
+from core.plugin_api import Site
 from core.saml.encryption import Decryption
 from core.saml.pinned_keys import Keys
 from core.saml.response import Expected, read
 from core.saml.service_keys import ServiceKey, ServiceKeys
 from core.testing.encryption import Encryptor
-from core.testing.identity_provider import ASSERTION, IdentityProvider, serialize
+from core.testing.identity_provider import ASSERTION, IdentityProvider, Minted, serialize
 
 NODE = Path(__file__).parent / "node"
 NODE_LIBRARIES = ("node-saml", "samlify", "saml20")
@@ -49,6 +50,21 @@ ATTRIBUTES = {
     for name in ("email", "givenName", "familyName", "name", "userName", "guid", "groups", "phone")
 }
 """Of every response."""
+
+
+def tile_click(provider: IdentityProvider, there: Site, number: int) -> Minted:
+    """A fresh response that answers no request of ours, about the person of this number: good for an hour."""
+    address = f"person-{number}@example.test"
+    return provider.response(
+        there.acs_url,
+        there.audience,
+        subject=address,
+        attributes={**ATTRIBUTES, "email": [address]},
+        sign=("assertion",),
+        lifetime=timedelta(hours=1),
+        session=timedelta(hours=8),
+    )
+
 
 Candidate = Callable[[str], str]
 """From a form value to the NameID."""

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from bench.candidates import ATTRIBUTES
+from bench.candidates import tile_click
 from core import clock, correlation
 from core.flows import services as starting
 from core.flows import sign_in
@@ -59,15 +59,9 @@ class Filled:
     def delivery(self, number: int) -> Delivery:
         """A fresh click on the tile by the person of this connection."""
         there = site_of(self.services.settings, self.connections[number])
-        response = self.providers[number].response(
-            there.acs_url,
-            there.audience,
-            subject=f"person-{number}@example.test",
-            attributes={**ATTRIBUTES, "email": [f"person-{number}@example.test"]},
-            sign=("assertion",),
-            lifetime=timedelta(hours=1),
+        return Delivery(
+            tile_click(self.providers[number], there, number).form_value, "", None, Visitor("127.0.0.1", "bench")
         )
-        return Delivery(response.form_value, "", None, Visitor("127.0.0.1", "bench"))
 
 
 def filled(folder: Path, number: int, keys: Sequence[IdentityProvider]) -> Filled:

@@ -207,12 +207,17 @@ def test_a_click_on_the_tile_signs_in(siq: Product, practice: Practice, activate
     expect_signed_in(page, siq, PRIYA.name)
 
 
+def sign_in_by_the_tile(page: Page, practice: Practice, activated: Activated) -> None:
+    """What a click on the tile opens, by somebody who is not signed in at the provider yet."""
+    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
+    sign_in_at_practice(page, PRIYA.name)
+
+
 def test_a_click_on_the_tile_is_bounced_unseen_and_signs_in(
     siq: Product, practice: Practice, activated: Activated, page: Page
 ) -> None:
     siq.activate("aws_sso", activated.organization, {"sso.tile_clicks": "bounce"})
-    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
-    sign_in_at_practice(page, PRIYA.name)
+    sign_in_by_the_tile(page, practice, activated)
     expect_signed_in(page, siq, PRIYA.name)
 
 
@@ -220,8 +225,7 @@ def test_a_click_on_the_tile_is_refused_unless_it_opens_the_login_url(
     siq: Product, practice: Practice, activated: Activated, page: Page
 ) -> None:
     siq.activate("aws_sso", activated.organization, {"sso.tile_clicks": "refuse"})
-    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
-    sign_in_at_practice(page, PRIYA.name)
+    sign_in_by_the_tile(page, practice, activated)
     expect(page.get_by_text("SSO-118").first).to_be_visible()
     activated.application.start_url = activated.connection.login_url
     page.goto(f"{practice.origin}/start/open/{activated.application.id}")
@@ -232,8 +236,7 @@ def test_a_tile_with_a_start_url_begins_here(
     siq: Product, practice: Practice, activated: Activated, page: Page
 ) -> None:
     activated.application.start_url = activated.connection.login_url
-    page.goto(f"{practice.origin}/start/open/{activated.application.id}")
-    sign_in_at_practice(page, PRIYA.name)
+    sign_in_by_the_tile(page, practice, activated)
     expect_signed_in(page, siq, PRIYA.name)
     attempts = page.request.get(f"{siq.url}/api/v1/me").json()
     assert attempts["connection"] == activated.connection.connection
