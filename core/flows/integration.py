@@ -87,7 +87,7 @@ class Day:
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
     """The page of an integration that has a connection. ``steps`` are left to do at the provider, ``keys`` are our
-    own there.
+    own there. ``single_logout``: it takes part in single logout.
     """
 
     dialog: Dialog
@@ -99,6 +99,7 @@ class IntegrationView:
     keys: tuple[KeyView, ...]
     problem: str
     steps: tuple[SetupStep, ...]
+    single_logout: bool
     people: int
     last_sign_in: AttemptView | None
     days: tuple[Day, ...]
@@ -141,6 +142,7 @@ def integration(services: Services, actor: Actor, plugin_id: str, outcome: str =
         keys=keys(services, actor, plugin_id),
         problem=problem,
         steps=connection.activation.steps if connection else (),
+        single_logout=bool(saml and saml.single_logout_url),
         people=people or 0,
         last_sign_in=_view(last, dialog.tile) if last else None,
         days=days,

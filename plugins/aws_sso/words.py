@@ -12,7 +12,15 @@ _CERTIFICATE = (
     "certificate and add it here beside the one that is in use."
 )
 
+_BETWEEN = "Look at what stands between AWS and SiQ."
+
 FIXES = {
+    siq.refusals.RESPONSE_SHAPE: f"IAM Identity Center sends one assertion, and this is something else. {_BETWEEN}",
+    siq.refusals.SIGNATURE_MISSING: f"IAM Identity Center signs every assertion, and this one is not signed. {_BETWEEN}",
+    siq.refusals.SIGNATURE_WEAK: (
+        "The signature uses an algorithm or a key that is too weak. In IAM Identity Center, open the application, choose Manage certificate "
+        "and generate a certificate with SHA-256 and 2048 bits. Add it here, then make it active in AWS."
+    ),
     siq.refusals.AUDIENCE_MISMATCH: f"{_EDIT} Set Application SAML audience to the expected value.",
     siq.refusals.DESTINATION_MISMATCH: f"{_EDIT} Set Application ACS URL to the expected value.",
     siq.refusals.RECIPIENT_MISMATCH: f"{_EDIT} Set Application ACS URL to the expected value.",
@@ -28,8 +36,10 @@ FIXES = {
     ),
     siq.refusals.SUBJECT_MISSING: f"The assertion names nobody. {_MAP} Map Subject to ${{user:subject}}.",
     siq.refusals.ENCRYPTION_UNEXPECTED: (
-        "The assertion is encrypted, which IAM Identity Center does not do. Look at what stands between AWS and SiQ."
+        f"The assertion is encrypted, which IAM Identity Center does not do. {_BETWEEN}"
     ),
+    siq.refusals.PERSON_REFUSED: f"The Subject is another one at each sign-in. {_MAP} Set the Format of Subject to persistent.",
+    siq.refusals.EMAIL_MISSING: f"No attribute holds an e-mail address. {_MAP} Map email to ${{user:email}}.",
     siq.refusals.PERSON_UNKNOWN: (
         "SiQ has no account for this person, and this connection makes none at sign-in. Let the sender push the person from "
         "AWS, or switch on accounts at first sign-in on the Provisioning tab."

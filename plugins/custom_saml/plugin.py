@@ -121,7 +121,7 @@ def config_schema() -> type[BaseModel]:
 
 
 @siq.hookimpl
-def activate(config: Config) -> siq.Activation:
+def activate(config: Config, site: siq.Site) -> siq.Activation:
     """Trust the provider as it was entered."""
     sso = config.sso
     trust = siq.SamlTrust(
@@ -134,7 +134,14 @@ def activate(config: Config) -> siq.Activation:
         allow_cbc=sso.allow_cbc,
         single_logout_url=sso.single_logout_url or "",
     )
-    return siq.Activation(saml=trust)
+    steps = [
+        siq.SetupStep("Give your provider our metadata", f"It is at {site.metadata_url}"),
+        siq.SetupStep("Let it send an e-mail address", "As an attribute, or as the NameID."),
+    ]
+    if trust.single_logout_url:
+        sent = "Messages of single logout, with SHA-256 and the key that signs sign-ins."
+        steps.append(siq.SetupStep("Let it sign sign-outs", sent))
+    return siq.Activation(saml=trust, steps=tuple(steps))
 
 
 @siq.hookimpl

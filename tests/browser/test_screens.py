@@ -259,6 +259,21 @@ STICKING_OUT = """() => {
 }"""  # of its card or dialog; what scrolls by itself is a pre
 
 
+def expect_order(page: Page, name: str, width: int, *, whole: bool = True) -> None:
+    """What is shown is in order in both themes, and a picture of it is taken where they are wanted."""
+    for scheme, rules in THEMES.items():
+        if scheme == "dark" and width != WIDE and not PICTURES:
+            continue  # colours are the same at every width
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.evaluate(SETTLED)
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES, f"{name}-{width}-{scheme}.png"), full_page=whole)
+        found = AXE.run(page, options=rules)
+        assert found.violations_count == 0, f"{name} at {width} in {scheme}\n{found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(STICKING_OUT) == []
+
+
 @pytest.mark.parametrize("width", [WIDE, pytest.param(NARROW, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_in_order_in_both_themes(
@@ -271,17 +286,7 @@ def test_a_screen_is_in_order_in_both_themes(
     if name == "dialog-filled":
         fill_in(page, provider)
     screen.act(page)
-    for scheme, rules in THEMES.items():
-        if scheme == "dark" and width != WIDE and not PICTURES:
-            continue  # colours are the same at every width
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.evaluate(SETTLED)
-        if PICTURES:
-            page.screenshot(path=Path(PICTURES, f"{name}-{width}-{scheme}.png"), full_page=screen.whole)
-        found = AXE.run(page, options=rules)
-        assert found.violations_count == 0, f"{name} at {width} in {scheme}\n{found.generate_report()}"
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(STICKING_OUT) == []
+    expect_order(page, name, width, whole=screen.whole)
 
 
 @pytest.mark.parametrize("width", [NARROWEST, 768, 1600])

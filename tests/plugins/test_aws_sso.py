@@ -9,7 +9,14 @@ from core.errors import ConfigRejected, SignInRefused
 from core.forms import Values
 from core.plugin_api import Identity, Kind, Unsolicited
 from core.plugin_host import PluginHost
-from core.refusals import EMAIL_MISSING, PERSON_REFUSED
+from core.refusals import (
+    EMAIL_MISSING,
+    PERSON_REFUSED,
+    RESPONSE_SHAPE,
+    SIGNATURE_MISSING,
+    SIGNATURE_WEAK,
+    Refusal,
+)
 from tests.plugins.conftest import EMAIL_FORMAT, SIGN_IN_URL, SITE, TRANSIENT, Assertions
 
 CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
@@ -166,6 +173,20 @@ def test_a_transient_subject_is_refused_because_it_is_nobody_the_next_time(
         host.handle_acs("aws_sso", config, assertion("ada@example.test", {}, TRANSIENT))
     assert refused.value.refusal is PERSON_REFUSED
     assert "choose persistent" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (SIGNATURE_WEAK, "Manage certificate"),
+        (SIGNATURE_MISSING, "IAM Identity Center signs every assertion"),
+        (RESPONSE_SHAPE, "IAM Identity Center sends one assertion"),
+        (PERSON_REFUSED, "Set the Format of Subject to persistent"),
+        (EMAIL_MISSING, "Map email to ${user:email}"),
+    ],
+)
+def test_what_to_change_is_said_by_the_labels_of_the_console(host: PluginHost, refusal: Refusal, words: str) -> None:
+    assert words in host.plugins["aws_sso"].tile.fixes[refusal]
 
 
 def test_the_plugin_has_fewer_than_120_lines() -> None:

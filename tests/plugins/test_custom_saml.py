@@ -58,6 +58,14 @@ def test_single_logout_is_off_until_somebody_enters_where(host: PluginHost, valu
     assert chosen.single_logout_url == "https://idp.example/slo"
 
 
+def test_what_is_left_to_do_at_the_provider_is_said(host: PluginHost, values: Values) -> None:
+    usual = host.activate("custom_saml", configured(host, values), SITE).steps
+    assert SITE.metadata_url in usual[0].text
+    values["sso"]["single_logout_url"] = "https://idp.example/slo"
+    more = host.activate("custom_saml", configured(host, values), SITE).steps
+    assert [step.title for step in more if step not in usual] == ["Let it sign sign-outs"]
+
+
 def test_common_attribute_names_are_known_without_any_setting(
     host: PluginHost, values: Values, assertion: Assertions
 ) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -16,69 +13,15 @@ from core.flows import activation
 from core.flows.activation import Activated
 from core.refusals import LOGOUT_SIGNATURE, LOGOUT_UNKNOWN
 from core.testing import logout as theirs
-from core.testing.identity_provider import METADATA, REQUESTER, SUCCESS, IdentityProvider, parse_authn_request
-from tests.website import Website, post, text_of
+from core.testing.identity_provider import METADATA, REQUESTER, SUCCESS, IdentityProvider
+from tests.single_logout import ADA, PLUGIN, THERE, activated, come_back, leave, path, signed_in
+from tests.website import Website, text_of
 
-PLUGIN = "custom_saml"
-THERE = "https://idp.example.test/slo?tenant=1"
 LEAVE = "https://intranet.example.test/bye"
-ADA = "ada@northwind.example"
-
-
-def activated(site: Website, provider: IdentityProvider, **more: str) -> Activated:
-    values: dict[str, str | bytes] = {
-        "sso.issuer": provider.entity_id,
-        "sso.sign_in_url": provider.sign_in_url,
-        "sso.certificate": provider.certificate_pem,
-        "sso.single_logout_url": THERE,
-        "sso.logout_url": "",
-        "sso.redirect_url": "",
-        **{f"sso.{name}": value for name, value in more.items()},
-    }
-    return activation.set_values(site.services, site.actor, PLUGIN, values)
-
-
-def path(url: str) -> str:
-    return urlsplit(url).path
-
-
-@contextmanager
-def signed_in(site: Website, connection: Activated, provider: IdentityProvider) -> Iterator[httpx.Client]:
-    """A browser in which Ada has signed in through the connection."""
-    with site.browser() as browser:
-        begun = browser.get(path(connection.site.login_url))
-        request = parse_authn_request(urlsplit(begun.headers["location"]).query)
-        minted = provider.response(
-            connection.site.acs_url, connection.site.audience, in_response_to=request.id, subject=ADA
-        )
-        fields = {"SAMLResponse": minted.form_value, "RelayState": request.relay_state}
-        assert browser.post(path(connection.site.acs_url), data=fields).headers["location"] == "/"
-        yield browser
 
 
 def request(connection: Activated, provider: IdentityProvider, subject: str = ADA) -> str:
     return theirs.logout_request(provider, connection.site.single_logout_url, subject)
-
-
-def leave(browser: httpx.Client) -> tuple[httpx.Response, str]:
-    """Press Sign out; answers the page that follows, and where it goes on."""
-    answer = post(browser, "/signout", page="/")
-    assert answer.status_code == 303
-    assert answer.headers["location"].startswith("/signed-out?to=")
-    page = browser.get(answer.headers["location"])
-    return page, page.headers["refresh"].partition("url=")[2]
-
-
-def come_back(
-    browser: httpx.Client,
-    connection: Activated,
-    provider: IdentityProvider,
-    asked: theirs.Read,
-    status: Sequence[str] = (SUCCESS,),
-) -> httpx.Response:
-    xml = theirs.logout_response(provider, connection.site.single_logout_url, asked.id, status=status)
-    url = path(connection.site.single_logout_url)
-    return browser.get(f"{url}?{theirs.query('SAMLResponse', xml, asked.relay_state, provider)}")
 
 
 def is_signed_in(browser: httpx.Client) -> bool:
@@ -206,6 +149,19 @@ def test_the_administrator_sees_what_was_wrong_with_a_sign_out(
     assert "One response, one assertion" not in text_of(page)
 
 
+def test_a_sign_out_that_began_here_is_not_said_to_have_begun_on_the_sign_in_page(
+    site: Website, admin: httpx.Client, provider: IdentityProvider
+) -> None:
+    connection = activated(site, provider)
+    with signed_in(site, connection, provider) as browser:
+        _, onward = leave(browser)
+        back = come_back(browser, connection, provider, theirs.read(onward), (REQUESTER,))
+    attempt = back.headers["x-correlation-id"]
+    page = text_of(admin.get(f"/settings/integrations/{PLUGIN}/attempts/{attempt}"))
+    assert "Started Here, by signing out" in page
+    assert "sign-in page" not in page
+
+
 @pytest.mark.parametrize(
     ("how", "status"),
     [
@@ -250,6 +206,15 @@ def test_our_metadata_offers_single_logout_where_it_is_on_and_before_activation(
     assert nobody.get(path(url)).status_code == 404
     activation.disable(site.services, site.actor, PLUGIN)
     assert services_in(nobody.get(metadata_path)) == [url, url]
+
+
+def test_the_integration_shows_the_logout_url_where_single_logout_is_on(
+    site: Website, admin: httpx.Client, provider: IdentityProvider
+) -> None:
+    url = activated(site, provider).site.single_logout_url
+    assert url in text_of(admin.get(f"/settings/integrations/{PLUGIN}"))
+    activated(site, provider, single_logout_url="")
+    assert url not in text_of(admin.get(f"/settings/integrations/{PLUGIN}"))
 
 
 def test_amazon_aws_takes_no_part_in_it(site: Website, nobody: httpx.Client, provider: IdentityProvider) -> None:
