@@ -41,7 +41,7 @@ Results = dict[str, dict[int, dict[str, float | None]]]
 def main() -> int:
     """Print a table for each number of users, and what depends on it; answers the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("users", nargs="*", type=int, default=[1_000, 10_000, 1_000_000])
+    parser.add_argument("users", nargs="*", type=int, default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--postgresql", help="URL of an empty database")
     parser.add_argument("--quiet", type=Path, help="a file to lock while something is measured, not while it is filled")
     arguments = parser.parse_args()
@@ -143,11 +143,11 @@ def measured(candidate: Candidate, number: int) -> dict[str, float | None]:
         "filter emails.value eq": medians(filtered("emails.value", f"user-{each}@example.test") for each in many),
         "create": medians(("POST", "/Users", {}, user(10_000_000 + turn)) for turn in range(ROUNDS)),
         "PATCH a user": medians(titled(each) for each in everywhere),
-        "PATCH one member of 10,000, whole group in the answer": medians(
+        "PATCH one member of the big group, all of it in the answer": medians(
             ("PATCH", group, {}, add if turn % 2 == 0 else remove) for turn in range(2 * FEW)
         ),
         # SCIMMY changes what the answer shows and writes that: the other members would be lost.
-        "PATCH one member of 10,000, excludedAttributes=members": medians(
+        "PATCH one member of the big group, excludedAttributes=members": medians(
             ("PATCH", group, without, add if turn % 2 == 0 else remove) for turn in range(2 * FEW)
         )
         if candidate.send
