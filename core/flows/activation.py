@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -69,8 +69,8 @@ def open_dialog(services: Services, actor: Actor, plugin_id: str) -> Dialog:
     """
     actor.require_integrations()
     plugin = plugin_of(services, plugin_id)
-    row, values = _stored(services, actor, plugin_id)
-    return _dialog(services, actor, plugin, row, values)
+    stored = _stored(services, actor, plugin_id)
+    return _dialog(services, actor, plugin, stored, stored.values)
 
 
 def submit(services: Services, actor: Actor, plugin_id: str, posted: Posted, intent: Intent = "activate") -> Activated:
@@ -81,9 +81,9 @@ def submit(services: Services, actor: Actor, plugin_id: str, posted: Posted, int
     """
     actor.require_integrations()
     plugin = plugin_of(services, plugin_id)
-    row, stored = _stored(services, actor, plugin_id)
+    stored = _stored(services, actor, plugin_id)
     try:
-        values, problems = plugin.form.read(posted, stored, metadata.identity_provider), None
+        values, problems = plugin.form.read(posted, stored.values, metadata.identity_provider), None
     except FormInvalid as invalid:
         values, problems = invalid.values, invalid
     try:
@@ -95,17 +95,18 @@ def submit(services: Services, actor: Actor, plugin_id: str, posted: Posted, int
     except FormInvalid as invalid:
         metrics.count_activation(plugin.id, "refused")
         invalid.metadata = problems.metadata if problems else {}
-        raise DialogAgain(_dialog(services, actor, plugin, row, values, invalid=invalid), 422) from None
+        raise DialogAgain(_dialog(services, actor, plugin, stored, values, invalid=invalid), 422) from None
     except PluginMisbehaved:
-        again = _dialog(services, actor, plugin, row, values)
+        again = _dialog(services, actor, plugin, stored, values)
         raise DialogAgain(replace(again, problem=_PLUGIN_FAILED), 422) from None
     if intent == "fill":
-        raise DialogAgain(_dialog(services, actor, plugin, row, values), 200)
+        raise DialogAgain(_dialog(services, actor, plugin, stored, values), 200)
     return _save_draft(services, actor, plugin, values)
 
 
 def set_values(services: Services, actor: Actor, plugin_id: str, values: Mapping[str, str | bytes]) -> Activated:
-    """Activate without a dialog: values by ``tab.field``, texts or the bytes of a file, over what is stored.
+    """Activate without a dialog: values by ``tab.field``, texts or the bytes of a file, over what is stored. An empty one
+    removes a secret that is optional.
 
     Raises ``ConfigRejected`` for the first one that is refused, and for a name that the plugin does not declare.
     """
@@ -117,7 +118,9 @@ def set_values(services: Services, actor: Actor, plugin_id: str, values: Mapping
         if (field is None or field.read_only) and name not in boxes:
             raise ConfigRejected(name, "There is no such field that can be set.")
         takes_file = name in boxes or (field and field.widget is Widget.CERTIFICATE)
-        if isinstance(value, str):
+        if field and field.secret and value in ("", b""):
+            posted[field.remove_name] = ["true"]
+        elif isinstance(value, str):
             posted[name] = [value]
         elif takes_file:
             posted[f"{name}_file"] = [Upload("", value)]
@@ -216,11 +219,18 @@ def _put_into_force(
     return Activated(connection, plugin.id, plugin.tile.title, site, activation, is_new)
 
 
-def _stored(services: Services, actor: Actor, plugin_id: str) -> tuple[Connection | None, Values]:
+class _Stored(NamedTuple):
+    """The row of a connection, and the values that are kept in it: the draft, else what is active."""
+
+    row: Connection | None
+    values: Values
+
+
+def _stored(services: Services, actor: Actor, plugin_id: str) -> _Stored:
     with services.database.reading(actor.organization_id) as session:
         row = _row(session, plugin_id)
     sealed = (row.draft or row.active) if row else None
-    return row, unseal(services.vault, row.id, sealed) if row and sealed else {}
+    return _Stored(row, unseal(services.vault, row.id, sealed) if row and sealed else {})
 
 
 def _row(session: Session, plugin_id: str) -> Connection | None:
@@ -246,7 +256,7 @@ def _dialog(
     services: Services,
     actor: Actor,
     plugin: Plugin,
-    row: Connection | None,
+    stored: _Stored,
     values: Values,
     *,
     invalid: FormInvalid | None = None,
@@ -254,16 +264,17 @@ def _dialog(
     connection = connection_id(actor.organization_id, plugin.id)
     site = own_site(services, actor.organization_id, plugin, connection)
     with services.database.reading(actor.organization_id) as session:
-        view = tile(services, plugin, row, session)
+        view = tile(services, plugin, stored.row, session)
     form = plugin.form.view(
         values,
         site,
         invalid.errors if invalid else (),
         now=clock.now(),
-        secrets_set_at=row.changed_at if row else None,
+        stored=stored.values,
+        stored_at=stored.row.changed_at if stored.row else None,
         metadata=invalid.metadata if invalid else {},
     )
-    return Dialog(view, form, connection, site, row.state if row else None)
+    return Dialog(view, form, connection, site, stored.row.state if stored.row else None)
 
 
 def _title(services: Services, plugin_id: str) -> str:

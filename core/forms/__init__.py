@@ -9,7 +9,7 @@ from core.forms.fields import Field, Option, Tab, Widget
 from core.forms.form import Form
 from core.forms.posted import MetadataReader
 from core.forms.values import FieldError, FormInvalid, Posted, ProviderMetadata, Upload, Values
-from core.forms.view import FieldView, FormView, GroupView, OptionView, TabView
+from core.forms.view import FieldView, FormView, GroupView, OptionView, SecretView, TabView
 from core.forms.widgets import ROWS
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "OptionView",
     "Posted",
     "ProviderMetadata",
+    "SecretView",
     "Tab",
     "TabView",
     "Upload",

@@ -94,6 +94,11 @@ class Field:
         return self.input_type == "password"
 
     @property
+    def remove_name(self) -> str:
+        """What is sent to remove a secret: an empty field keeps it."""
+        return f"{self.name}.remove"
+
+    @property
     def required(self) -> bool:
         """Whether somebody has to enter something."""
         return not (self.nullable or self.has_default or self.read_only)

@@ -91,7 +91,7 @@ class Form:
         """The values that were sent, over the stored ones; nothing is validated that can be kept as it was typed.
 
         Names that the schema does not declare are ignored, and so are read-only fields and those whose ``show_if``
-        does not hold. What was not sent keeps its stored value, and an empty secret too. A field that was emptied is none
+        does not hold. What was not sent keeps its stored value, and an empty secret too, unless it is to be removed. A field that was emptied is none
         where it is optional, and takes its default where it has one. ``metadata`` reads the
         provider's metadata XML, which then fills sign-in URL, certificate and issuer. Raises ``FormInvalid`` for a file
         or metadata that cannot be used and for a private key; its ``values`` hold everything else.
@@ -129,16 +129,18 @@ class Form:
         errors: Sequence[FieldError] = (),
         *,
         now: datetime,
-        secrets_set_at: datetime | None = None,
+        stored: Values | None = None,
+        stored_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> viewing.FormView:
-        """The form for a template. ``secrets_set_at`` is when stored secrets were saved; none where nothing is stored.
+        """The form for a template. ``stored`` are the values that are kept, and ``stored_at`` is since when: a secret that was
+        typed and is not among them has to be typed again.
 
         ``metadata`` is ``FormInvalid.metadata``, to show it again.
         """
         ordered = viewing.sorted_errors(self.tabs, errors)
-        moment = viewing.Moment(site, now, secrets_set_at, {error.field: error.sentence for error in ordered})
-        return viewing.view(self.tabs, values, moment, ordered, metadata or {})
+        moment = viewing.Moment(site, now, stored_at, {error.field: error.sentence for error in ordered})
+        return viewing.view(self.tabs, values, stored or {}, moment, ordered, metadata or {})
 
     def without_secrets(self, values: Values) -> Values:
         """The values for an audit entry or an export: a secret is replaced by whether it is set."""

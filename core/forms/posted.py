@@ -93,7 +93,7 @@ def _read_field(one: Field, posted: Posted, stored: Any, reading: Reading) -> An
         return _read_certificate(one, posted, reading)
     sent = [_clean(value) for value in posted.get(one.name, ()) if isinstance(value, str)]
     if not sent or (one.secret and not sent[-1]):
-        return _KEEP
+        return _BLANK if one.secret and one.nullable and posted.get(one.remove_name) else _KEEP
     if one.widget is Widget.LINES:
         return [line.strip() for text in sent for line in text.splitlines() if line.strip()]
     if one.widget is Widget.CHECKBOXES:

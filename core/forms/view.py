@@ -31,12 +31,24 @@ class OptionView:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretView:
+    """What is said of a secret, which is never sent back. ``remove_name`` is what a form sends to remove the stored one, empty
+    where that cannot be; ``removed``: it did.
+    """
+
+    is_set: bool
+    note: str
+    remove_name: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FieldView:
     """One field.
 
     ``value`` is a text, a truth value (switch) or a tuple of texts (checkboxes); a secret's is always empty.
     ``show_if`` is ``tab.field=value``, several joined by ``&``: scripts hide the field while one does not hold.
-    ``is_set_note`` says that a secret is kept. ``certificates`` is what the value of a certificate field holds.
+    ``certificates`` is what the value of a certificate field holds.
     """
 
     id: str
@@ -60,7 +72,7 @@ class FieldView:
     max_length: int | None
     kind: Kind | None
     fields: tuple[FieldView, ...]
-    is_set_note: str
+    secret: SecretView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +118,31 @@ class Moment:
 
     site: Site
     now: datetime
-    secrets_set_at: datetime | None
+    stored_at: datetime | None
     errors: Mapping[str, str]
 
 
-def view(
-    tabs: tuple[Tab, ...], values: Values, moment: Moment, errors: Sequence[FieldError], metadata: Mapping[str, str]
+def view(  # noqa: PLR0917  what a form shows, each part from somewhere else
+    tabs: tuple[Tab, ...],
+    values: Values,
+    stored: Values,
+    moment: Moment,
+    errors: Sequence[FieldError],
+    metadata: Mapping[str, str],
 ) -> FormView:
-    """The form with these values and problems."""
-    shown = tuple(_tab(tab, values.get(tab.id, {}), moment, metadata.get(tab.id, "")) for tab in tabs)
+    """The form with these values and problems, over the stored values."""
+    shown = tuple(
+        _tab(tab, values.get(tab.id, {}), stored.get(tab.id, {}), moment, metadata.get(tab.id, "")) for tab in tabs
+    )
     selected = next((tab.id for tab in shown if tab.error_count), shown[0].id)
     return FormView(shown, tuple(errors), selected)
 
 
-def _tab(tab: Tab, values: Mapping[str, Any], moment: Moment, metadata: str) -> TabView:
+def _tab(tab: Tab, values: Mapping[str, Any], stored: Mapping[str, Any], moment: Moment, metadata: str) -> TabView:
     groups: list[GroupView] = []
     for group in tab.groups:
         number = 1 + sum(each.number is not None for each in groups) if group.numbered else None
-        fields = tuple(_field(one, tab.fields, values, moment) for one in tab.fields if one.group == group.key)
+        fields = tuple(_field(one, tab.fields, values, stored, moment) for one in tab.fields if one.group == group.key)
         groups.append(GroupView(group.key, group.title, group.help, number, fields))
     box = metadata_field(tab)
     return TabView(
@@ -133,13 +152,16 @@ def _tab(tab: Tab, values: Mapping[str, Any], moment: Moment, metadata: str) -> 
         note=tab.note,
         error_count=sum(name == tab.id or name.startswith(f"{tab.id}.") for name in moment.errors),
         kinds=frozenset(one.kind for one in every(tab.fields) if one.kind),
-        metadata=_field(box, (), {box.key: metadata}, moment) if tab.takes_metadata else None,
+        metadata=_field(box, (), {box.key: metadata}, {}, moment) if tab.takes_metadata else None,
     )
 
 
-def _field(one: Field, siblings: tuple[Field, ...], values: Mapping[str, Any], moment: Moment) -> FieldView:
+def _field(
+    one: Field, siblings: tuple[Field, ...], values: Mapping[str, Any], stored: Mapping[str, Any], moment: Moment
+) -> FieldView:
     value = _site_value(one, moment.site) if one.read_only else values.get(one.key, one.default)
-    inner = value if isinstance(value, Mapping) else {}
+    kept = stored.get(one.key)
+    inner, inner_kept = (each if isinstance(each, Mapping) else {} for each in (value, kept))
     return FieldView(
         id=one.id,
         name=one.name,
@@ -163,8 +185,8 @@ def _field(one: Field, siblings: tuple[Field, ...], values: Mapping[str, Any], m
         step=one.step,
         max_length=one.max_length,
         kind=one.kind,
-        fields=tuple(_field(each, one.fields, inner, moment) for each in one.fields),
-        is_set_note=_is_set(moment) if one.secret and value else "",
+        fields=tuple(_field(each, one.fields, inner, inner_kept, moment) for each in one.fields),
+        secret=_secret(one, value, kept, moment) if one.secret else None,
     )
 
 
@@ -215,12 +237,18 @@ def _certificates(value: Any) -> tuple[Certificate, ...]:
         return ()
 
 
-def _is_set(moment: Moment) -> str:
-    if moment.secrets_set_at is None:
-        return ""
-    at = moment.secrets_set_at
-    year = "" if at.year == moment.now.year else f" {at.year}"
-    return f"Set on {at.day} {at:%b}{year}. Leave empty to keep it."
+def _secret(one: Field, value: Any, kept: Any, moment: Moment) -> SecretView:
+    at = moment.stored_at if kept else None
+    typed = bool(value) and value != kept
+    if at is None:
+        return SecretView(False, "Not saved yet: type it again." if typed else "", "", False)
+    day = f"{at.day} {at:%b}" if at.year == moment.now.year else f"{at.day} {at:%b} {at.year}"
+    note = (
+        f"Not saved yet: type it again. Empty keeps the one of {day}."
+        if typed
+        else f"Set on {day}. Leave empty to keep it."
+    )
+    return SecretView(True, note, one.remove_name if one.nullable else "", not value)
 
 
 def sorted_errors(tabs: tuple[Tab, ...], errors: Sequence[FieldError]) -> tuple[FieldError, ...]:

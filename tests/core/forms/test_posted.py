@@ -100,6 +100,15 @@ def test_an_empty_secret_keeps_the_stored_one_and_a_new_one_replaces_it(everythi
     assert read(everything, stored, api_key="new")["api_key"] == "new"
 
 
+def test_only_an_optional_secret_is_removed_and_not_where_a_new_one_was_typed(everything: Form) -> None:
+    stored = {"everything": {"api_key": "old", "proxy": {"host": "p", "password": "inner"}}}
+    gone = read(everything, stored, proxy__password="", proxy__password__remove="true")
+    assert gone["proxy"] == {"host": "p", "password": None}
+    new = read(everything, stored, proxy__password="new", proxy__password__remove="true")
+    assert new["proxy"]["password"] == "new"
+    assert read(everything, stored, api_key="", api_key__remove="true")["api_key"] == "old"
+
+
 def test_names_that_the_schema_does_not_declare_are_ignored(everything: Form) -> None:
     sent = {
         "everything.colour": ["red"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.forms import FieldView, Form, FormView, Values
+from core.forms import FieldView, Form, FormView, SecretView, Values
 from core.plugin_api import Kind
 from core.testing.identity_provider import IdentityProvider
 from tests.core.forms.conftest import NOW, SIGN_IN_URL, SITE
@@ -17,6 +17,12 @@ from tests.core.forms.conftest import NOW, SIGN_IN_URL, SITE
 def fields(view: FormView) -> dict[str, FieldView]:
     top = [field for tab in view.tabs for group in tab.groups for field in group.fields]
     return {field.name: field for outer in top for field in (outer, *outer.fields)}
+
+
+def secret(view: FormView, name: str) -> SecretView:
+    found = fields(view)[f"everything.{name}"].secret
+    assert found
+    return found
 
 
 def test_the_first_view_has_defaults_and_the_hosts_values(aws: Form) -> None:
@@ -91,23 +97,42 @@ def test_conditions_are_written_for_the_script(everything: Form) -> None:
 def test_secrets_are_never_sent_back(everything: Form) -> None:
     values: Values = {"everything": {"api_key": "hunter2", "proxy": {"password": "hunter3"}}}
     at = datetime(2026, 8, 3, tzinfo=UTC)
-    view = everything.view(values, SITE, now=NOW, secrets_set_at=at)
+    view = everything.view(values, SITE, now=NOW, stored=values, stored_at=at)
     assert "hunter" not in str(asdict(view))
-    shown = fields(view)
-    assert shown["everything.api_key"].is_set_note == "Set on 3 Aug. Leave empty to keep it."
-    assert shown["everything.proxy.password"].is_set_note == "Set on 3 Aug. Leave empty to keep it."
+    assert secret(view, "api_key").note == "Set on 3 Aug. Leave empty to keep it."
+    assert secret(view, "proxy.password").note == "Set on 3 Aug. Leave empty to keep it."
     assert everything.without_secrets(values)["everything"] == {"api_key": "set", "proxy": {"password": "set"}}
 
 
 def test_a_secret_that_is_not_stored_yet_is_not_called_set(everything: Form) -> None:
-    shown = fields(everything.view({"everything": {"api_key": "typed"}}, SITE, now=NOW))
-    assert shown["everything.api_key"].is_set_note == ""
+    typed = secret(everything.view({"everything": {"api_key": "typed"}}, SITE, now=NOW), "api_key")
+    assert (typed.is_set, typed.note) == (False, "Not saved yet: type it again.")
+    assert secret(everything.view({}, SITE, now=NOW), "api_key").note == ""
+
+
+def test_a_secret_that_was_typed_over_a_stored_one_has_to_be_typed_again(everything: Form) -> None:
+    stored: Values = {"everything": {"api_key": "old"}}
+    at = datetime(2026, 8, 3, tzinfo=UTC)
+    view = everything.view({"everything": {"api_key": "new"}}, SITE, now=NOW, stored=stored, stored_at=at)
+    assert secret(view, "api_key").note == "Not saved yet: type it again. Empty keeps the one of 3 Aug."
+
+
+def test_only_a_secret_that_is_optional_and_stored_can_be_removed(everything: Form) -> None:
+    stored: Values = {"everything": {"api_key": "x", "proxy": {"password": "y"}}}
+    at = datetime(2026, 8, 3, tzinfo=UTC)
+    view = everything.view(stored, SITE, now=NOW, stored=stored, stored_at=at)
+    assert secret(view, "api_key").remove_name == ""
+    assert secret(everything.view({}, SITE, now=NOW), "proxy.password").remove_name == ""
+    offered = secret(view, "proxy.password")
+    assert (offered.remove_name, offered.removed) == ("everything.proxy.password.remove", False)
+    again = everything.view({"everything": {"api_key": "x", "proxy": None}}, SITE, now=NOW, stored=stored, stored_at=at)
+    assert secret(again, "proxy.password").removed
 
 
 def test_a_secret_of_another_year_says_the_year(everything: Form) -> None:
     values: Values = {"everything": {"api_key": "x"}}
-    shown = fields(everything.view(values, SITE, now=NOW, secrets_set_at=datetime(2025, 8, 3, tzinfo=UTC)))
-    assert shown["everything.api_key"].is_set_note == "Set on 3 Aug 2025. Leave empty to keep it."
+    view = everything.view(values, SITE, now=NOW, stored=values, stored_at=datetime(2025, 8, 3, tzinfo=UTC))
+    assert secret(view, "api_key").note == "Set on 3 Aug 2025. Leave empty to keep it."
 
 
 def test_a_certificate_is_previewed(aws: Form, provider: IdentityProvider) -> None:

@@ -216,6 +216,29 @@ def test_every_widget_is_shown_and_read(fresh: Website) -> None:
         assert entered(again, "everything.webhook") == "https://example.com/hook"
 
 
+def test_an_optional_secret_can_be_removed_and_one_that_was_not_saved_is_asked_for_again(fresh: Website) -> None:
+    path = "/settings/integrations/every_widget/activate"
+    good = {
+        "intent": "activate",
+        "everything.name": "practice",
+        "everything.webhook": "https://example.com/hook",
+        "everything.api_key": "the secret",
+        "everything.proxy.host": "proxy.example.com",
+        "everything.proxy.password": "the other secret",
+    }
+    removal = {"everything.proxy.password": "", "everything.proxy.password.remove": "true"}
+    with fresh.signed_in() as browser:
+        assert post(browser, path, good).status_code == 303
+        assert 'name="everything.proxy.password.remove" value="true">' in browser.get(path).text
+        wrong = post(browser, path, {**good, **removal, "everything.webhook": "nonsense"})
+        assert wrong.status_code == 422
+        assert 'name="everything.proxy.password.remove" value="true" checked>' in wrong.text
+        again = post(browser, path, {**good, "everything.api_key": "another", "everything.webhook": "nonsense"})
+        assert "Not saved yet: type it again. Empty keeps the one of" in text_of(again)
+        assert post(browser, path, {**good, **removal}).status_code == 303
+        assert "everything.proxy.password.remove" not in browser.get(path).text
+
+
 def test_an_unknown_plugin_is_a_404(admin: httpx.Client) -> None:
     for path in (
         "/settings/integrations/none",
