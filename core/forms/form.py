@@ -243,12 +243,19 @@ def _host_problem(one: Field, value: str) -> tuple[str, Mapping[str, Any]] | Non
     return None
 
 
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme
+    except ValueError:  # half of an IPv6 address
+        raise PydanticCustomError("url_syntax_violation", OTHERWISE) from None
+
+
 def _check_format(one: Field, value: str) -> None:
     """Raise PydanticCustomError where a text is not written in the field's format."""
     if one.format == "uri" and not one.schemes:
         web_address(value)
     elif one.format == "uri":
-        if urlsplit(value).scheme not in one.schemes:
+        if _scheme(value) not in one.schemes:
             written = " or ".join(f"{scheme}://" for scheme in one.schemes)
             raise PydanticCustomError("url_schemes", "{schemes}", {"schemes": written})
     elif one.format == "email":

@@ -143,13 +143,15 @@ def check_config_rejected(rejected: ConfigRejected, form: Form) -> ConfigRejecte
 
 
 def check_refusal(refused: SignInRefused) -> SignInRefused:
-    """A refusal with one of the host's codes, its details cut to what is kept.
+    """A refusal with one of the host's codes for sign-ins, its details cut to what is kept.
 
     A refusal of the plugin's own making would show its own sentence to anybody.
     """
     known = refusals.BY_CODE.get(getattr(refused.refusal, "code", ""))
     if known is None or known != refused.refusal:
         raise WrongAnswerError("it refused with a code that is not one of core.refusals")
+    if known.of_sign_out:
+        raise WrongAnswerError(f"it refused with {known.code}, which is about sign-outs")
     return SignInRefused(
         known,
         str(refused.detail)[:_MOST_DETAIL],

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.md import NAMESPACE as METADATA
@@ -140,10 +139,10 @@ def _sign_in_url(role: Element) -> str:
 
 
 def _redirected(role: Element, name: str) -> str:
-    """Where a service of the provider takes the HTTP-Redirect binding, or empty."""
+    """Where a service of the provider takes the HTTP-Redirect binding, or empty. The form judges the address."""
     for service in role.iterchildren(f"{_M}{name}"):
         location = service.get("Location", "").strip()
-        if service.get("Binding") == BINDING_HTTP_REDIRECT and urlsplit(location).scheme in {"https", "http"}:
+        if service.get("Binding") == BINDING_HTTP_REDIRECT and location.lower().startswith(("https://", "http://")):
             return location
     return ""
 

@@ -52,6 +52,7 @@ def test_a_configuration_has_the_entered_values_and_those_of_the_host(everything
         ),
         ("webhook", "https://e.example/" + "x" * 2048, "Enter an address of at most 2,048 characters"),
         ("directory", "https://example.com", "Enter the Directory with ldaps:// or ldap:// at the start"),
+        ("directory", "ldap://[directory", "Enter the Directory as a complete address"),
         ("contact", "ada", "Enter an e-mail address like name@example.com"),
         ("recipients", ["a@example.com", "b"], "Line 2: Enter an e-mail address like name@example.com"),
         ("recipients", ["a@example.com"] * 4, "Enter at most 3: Recipients"),

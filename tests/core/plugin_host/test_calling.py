@@ -143,6 +143,12 @@ def test_a_refusal_of_the_plugins_own_making_is_not_shown_to_anybody(calls: Call
         host.handle_acs("one", config, ASSERTION)
 
 
+def test_a_sign_in_is_not_refused_with_a_code_of_sign_outs(calls: Calls) -> None:
+    host, config = calls("raise siq.SignInRefused(siq.refusals.LOGOUT_EXPIRED)")
+    with pytest.raises(PluginMisbehaved, match="it refused with SSO-405, which is about sign-outs"):
+        host.handle_acs("one", config, ASSERTION)
+
+
 @pytest.mark.parametrize(
     ("handle_acs", "words"),
     [

@@ -192,6 +192,11 @@ def test_metadata_without_a_sign_in_url_is_refused(old: str, new: str) -> None:
     assert "no sign-in URL" in rejected(changed(old, new))
 
 
+def test_an_address_that_no_reader_of_addresses_takes_is_left_to_the_form() -> None:
+    strange = "https://[portal.example"
+    assert metadata.identity_provider(changed(f'Location="{ISSUER}"', f'Location="{strange}"')).sign_in_url == strange
+
+
 def test_metadata_without_a_certificate_is_refused() -> None:
     assert "no signing certificate" in rejected(changed('use="signing"', 'use="encryption"'))
 
