@@ -163,7 +163,8 @@ def trace(services: Services, actor: Actor, plugin_id: str, attempt_id: str) -> 
             select(Attempt).where(Attempt.id == attempt_id, Attempt.connection_id == dialog.connection_id)
         )
         if row is None:
-            raise NotFound("This trace is gone. Traces are kept for 30 days.")
+            days = services.settings.trace_days
+            raise NotFound(f"This trace is gone. Traces are kept for {days} {'day' if days == 1 else 'days'}.")
         audit.record(
             session,
             audit.Event.TRACE_VIEWED,
@@ -177,20 +178,6 @@ def trace(services: Services, actor: Actor, plugin_id: str, attempt_id: str) -> 
         except ValueError:
             kept = Trace(xml="")  # the key that sealed it was removed; the rest is still worth showing
         return AttemptTrace(_view(row, dialog.tile), _steps(row), kept.attributes, kept.xml)
-
-
-def plugin_of_attempt(services: Services, actor: Actor, attempt_id: str) -> str:
-    """The plugin whose page shows this attempt (a correlation id). Raises ``Forbidden`` or ``NotFound``."""
-    actor.require_integrations()
-    with services.database.reading(actor.organization_id) as session:
-        found = session.scalar(
-            select(Connection.plugin_id)
-            .join(Attempt, Attempt.connection_id == Connection.id)
-            .where(Attempt.id == attempt_id)
-        )
-    if found is None:
-        raise NotFound("No sign-in attempt has this correlation ID in your organization.")
-    return found
 
 
 def _prepared(services: Services, dialog: Dialog) -> tuple[PreparedConnection | None, str]:
@@ -254,8 +241,8 @@ def _steps(row: Attempt) -> tuple[Step, ...]:
         return (*(Step("ok", name) for name in checks[:failing]), Step("fail", checks[failing], row.detail))
     names = list(dict.fromkeys((*CHECKS, *_AFTER)))
     failed = BY_CODE[row.code].check if row.code in BY_CODE else ""
-    if failed and failed not in names:
-        names.append(failed)
+    if failed and failed not in names:  # whatever else may fail does so before anybody is matched
+        names.insert(names.index(_AFTER[0]), failed)
     at = names.index(failed) if failed else len(names)
     first = (
         Step("ok", _STARTED, "Started on our sign-in page")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 registry = CollectorRegistry()
 
@@ -36,7 +36,7 @@ _access = Counter(
     "siq_access_changes", "Access of people ended, given back, or deleted.", ("event",), registry=registry
 )
 _password_sign_ins = Counter("siq_password_sign_ins", "Sign-ins by password.", ("outcome",), registry=registry)
-plugins_quarantined = Counter("siq_plugins_quarantined", "Plugins that could not be loaded.", registry=registry)
+plugins_quarantined = Gauge("siq_plugins_quarantined", "Plugins that cannot be used.", registry=registry)
 
 
 def count_sign_in(plugin: str, outcome: str, code: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.flows import metrics
 from core.flows.prepared import PreparedConnections
 from core.plugin_host import PluginHost
 from core.settings import Settings
@@ -32,4 +33,6 @@ def start(settings: Settings) -> Services:
     database = Database(settings.database)
     schema.upgrade(database)
     schema.check_keys(database, vault)
-    return Services(settings, database, PluginHost.load(settings.plugins_dir), vault)
+    plugins = PluginHost.load(settings.plugins_dir)
+    metrics.plugins_quarantined.set(len(plugins.quarantined))
+    return Services(settings, database, plugins, vault)

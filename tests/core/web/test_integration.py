@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from core.errors import NotFound
+from core.flows import integration
 from core.flows.activation import Activated
 from core.testing.identity_provider import IdentityProvider
 from tests.website import Website, post, running, text_of
@@ -73,10 +77,27 @@ def test_a_trace_names_the_cause_and_the_fix_and_is_audited(admin: httpx.Client,
 def test_a_refusal_of_which_the_plugin_says_nothing_keeps_the_usual_sentence(
     site: Website, aws: Activated, provider: IdentityProvider, admin: httpx.Client
 ) -> None:
-    answer = site.sso(aws, provider, subject="nobody", attributes={})
+    answer = site.sso(aws, provider, session=timedelta(minutes=-10))
     words = text_of(admin.get(f"{AWS}/attempts/{answer.headers['x-correlation-id']}"))
-    assert "SSO-202" in words
-    assert "In Amazon AWS, map one, or use it as the subject." in words
+    assert "SSO-120" in words
+    assert "The session at Amazon AWS had already ended when the response arrived. Sign in there again." in words
+
+
+def test_a_trace_says_of_no_check_that_it_passed_before_it_was_reached(
+    site: Website, aws: Activated, provider: IdentityProvider, admin: httpx.Client
+) -> None:
+    form = {"SAMLResponse": provider.response(aws.site.acs_url, aws.site.audience, attributes={}).form_value}
+    with site.browser() as browser:
+        _, again = (browser.post(aws.site.acs_url, data=form) for _ in range(2))
+    words = text_of(admin.get(f"{AWS}/attempts/{again.headers['x-correlation-id']}"))
+    assert "SSO-121" in words
+    assert re.search("Failed: Used once .*Not checked Match a person, Start a session", words)
+
+
+def test_a_trace_that_is_gone_says_for_how_many_days_they_are_kept_here(site: Website) -> None:
+    brief = replace(site.services, settings=site.services.settings.model_copy(update={"trace_days": 7}))
+    with pytest.raises(NotFound, match="Traces are kept for 7 days"):
+        integration.trace(brief, site.actor, "aws_sso", "0123456789AB")
 
 
 @pytest.mark.usefixtures("aws")
