@@ -38,8 +38,6 @@ class Catalog:
     query: str
     counts: dict[Status, int]
     total: int
-    active_count: int
-    attention_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,6 @@ def catalog(services: Services, actor: Actor, category: str = "", status: str = 
         query=query,
         counts=counts,
         total=len(tiles),
-        active_count=sum(view.state in ("active", "attention") for view in tiles),
-        attention_count=sum(_needs_attention(view) for view in tiles),
     )
 
 

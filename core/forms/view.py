@@ -277,6 +277,3 @@ def without_secrets(tabs: tuple[Tab, ...], values: Values) -> Values:
         }
 
     return {tab.id: masked(tab.fields, values.get(tab.id, {})) for tab in tabs}
-
-
-__all__ = ["FieldView", "FormView", "GroupView", "Moment", "OptionView", "TabView", "sorted_errors", "view"]

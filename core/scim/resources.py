@@ -20,7 +20,6 @@ from scim2_models import (
     CaseExact,
     ChangePassword,
     ETag,
-    Extension,
     External,
     Filter,
     InvalidValueException,
@@ -28,7 +27,6 @@ from scim2_models import (
     Patch,
     Reference,
     Resource,
-    ResourceType,
     ScimPolicy,
     ScimProvider,
     ServiceProviderConfig,
@@ -106,11 +104,6 @@ def _config() -> ServiceProviderConfig:
     )
 
 
-def model_of(resource_type: ResourceType) -> type[Resource[Any]]:
-    """The model of a resource type, with its extensions."""
-    return cast("type[Resource[Any]]", provider().model_for(resource_type))
-
-
 @cache
 def model_named(name: str) -> type[Resource[Any]]:
     """The model of ``User`` or ``Group``, with its extensions."""
@@ -130,11 +123,6 @@ class Attribute:
     many: bool
     model: type[BaseModel] | None
     """The model of its sub-attributes, where it is complex or an extension."""
-
-    @property
-    def is_extension(self) -> bool:
-        """Whether the name is a schema URN."""
-        return self.model is not None and issubclass(self.model, Extension)
 
 
 @cache

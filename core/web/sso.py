@@ -26,8 +26,6 @@ from core.web.middleware import CONTENT_SECURITY_POLICY
 
 log = structlog.get_logger()
 
-MOST_FORM_BYTES = 512 * 1024  # a response of 256 KiB in base64, form-encoded
-
 AT_ONCE = 4
 """Sign-ins on which one process works at a time; others wait in line. They need the interpreter more than they wait for
 the database: with forty at once fewer are done in a second, and every page waits behind them (bench/acs.py).
