@@ -11,9 +11,9 @@ from core import clock
 from core.errors import Conflict, NotFound
 from core.flows import audit, offboarding
 from core.flows.offboarding import Cause
-from core.flows.people_matching import email_key
 from core.flows.services import Services
 from core.store import directory
+from core.store.comparable import email_key
 from core.store.tables import Organization, Role, User
 from core.store.tokens import new_id
 

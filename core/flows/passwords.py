@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, NotFound, SiqError
 from core.flows import audit, metrics
-from core.flows.people_matching import email_key
 from core.flows.services import Services
 from core.flows.sessions import OpenedSession, may_come_in, open_session
 from core.store import directory
+from core.store.comparable import email_key
 from core.store.tables import OneTimeLink, PasswordFailure, User
 from core.store.tokens import hashed, new_token
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from core.errors import Forbidden, NotFound
 from core.flows import offboarding
 from core.flows.actors import Actor, initials
-from core.flows.people_matching import email_key
 from core.flows.services import Services
+from core.store.comparable import email_key
 from core.store.provisioning_tables import Departure
 from core.store.tables import Connection, Role, User
 

@@ -14,15 +14,10 @@ from core.flows.prepared import PreparedConnection
 from core.flows.sessions import may_come_in
 from core.plugin_api import Identity
 from core.refusals import PERSON_AMBIGUOUS, PERSON_INACTIVE, PERSON_UNKNOWN
-from core.store.comparable import comparable
+from core.store.comparable import comparable, email_key
 from core.store.provisioning_tables import Departure, ProvisioningRules, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id
-
-
-def email_key(address: str) -> str:
-    """The form in which two spellings of an address are the same account."""
-    return address.strip().casefold()
 
 
 def match_or_create(session: Session, connection: PreparedConnection, identity: Identity) -> User:

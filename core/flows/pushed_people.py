@@ -17,11 +17,10 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.flows import audit, offboarding
 from core.flows.offboarding import Cause
-from core.flows.people_matching import email_key
 from core.scim.accounts import Person
 from core.scim.resources import LONGEST_EMAIL
 from core.settings import Settings
-from core.store.comparable import comparable
+from core.store.comparable import comparable, email_key
 from core.store.provisioning_tables import Departure, Membership, ProvisioningRules, PushedGroup, PushedUser
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id

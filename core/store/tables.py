@@ -64,8 +64,8 @@ class Organization(Base):
 
 
 class User(Owned):
-    """A person's account in one organization. ``email_key`` is the case-folded address, unique in the organization;
-    ``user_name_key`` is the user name as it is compared, and follows ``user_name``.
+    """A person's account in one organization. ``email_key`` is the address as it is compared, unique in the
+    organization; ``user_name_key`` is the user name as it is compared, and follows ``user_name``.
     """
 
     __tablename__ = "users"

@@ -12,10 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, literal, select, text
 
-from core.flows.people_matching import email_key
 from core.scim.accounts import person_of
 from core.scim.resources import keys_of, model_named
-from core.store.comparable import comparable
+from core.store.comparable import comparable, email_key
 from core.store.database import Base
 from core.store.provisioning_tables import ProvisioningRules, PushedEmail, PushedGroup, PushedUser
 from core.store.tables import Role, User
