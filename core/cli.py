@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
+from core import assignments, logs, settings
 from core import demo as demonstration
-from core import logs, settings
 from core.errors import ConfigRejected, Conflict, SiqError
 from core.flows import activation, housekeeping, key_rotation, offboarding, organizations, passwords, people, services
 from core.flows.actors import Actor
@@ -216,13 +216,13 @@ def list_plugins(as_json: bool) -> None:  # noqa: FBT001  click hands flags over
 @click.argument("plugin_id", metavar="PLUGIN")
 @_organization
 @click.option(
-    "--set", "assignments", multiple=True, metavar="TAB.FIELD=VALUE|@FILE", help="A value; @FILE reads it from a file."
+    "--set", "texts", multiple=True, metavar="TAB.FIELD=VALUE|@FILE", help="A value; @FILE reads it from a file."
 )
-def activate(plugin_id: str, slug: str, assignments: tuple[str, ...]) -> None:
+def activate(plugin_id: str, slug: str, texts: tuple[str, ...]) -> None:
     """Activate PLUGIN for an organization, or change its settings. What is not set stays as it is."""
     host = _services()
     made = organizations.organization_of(host, slug)
-    done = activation.set_values(host, _operator(made), plugin_id, dict(_assignment(text) for text in assignments))
+    done = activation.set_values(host, _operator(made), plugin_id, dict(map(assignments.read, texts)))
     trust = done.activation.saml if done.activation else None
     _print(
         {
@@ -303,18 +303,6 @@ def _portal(host: Services, made: Organization) -> str:
 
 def _operator(made: Organization) -> Actor:
     return Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
-
-
-def _assignment(text: str) -> tuple[str, str | bytes]:
-    name, equals, value = text.partition("=")
-    if not equals or "." not in name:
-        raise Conflict(f"--set {text}: write it as tab.field=value or tab.field=@file.")
-    if not value.startswith("@"):
-        return name, value
-    try:
-        return name, Path(value[1:]).read_bytes()
-    except OSError as error:
-        raise Conflict(f"--set {name}: {value[1:]} cannot be read ({error.strerror}).") from None
 
 
 def _password(*, from_stdin: bool) -> str:

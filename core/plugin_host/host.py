@@ -218,7 +218,8 @@ class PluginHost:
             number += 1
             key = f"{plugin_id}-{number}"
         self._quarantined[key] = Quarantined(key, broken.source, broken.public)
-        _log.error("plugin %s is quarantined: %s (%s)", key, broken.public, broken.source, exc_info=broken)
+        why = broken.__cause__  # what failed in the plugin; what is found wrong with it is said in one sentence
+        _log.error("plugin %s is quarantined: %s (%s)", key, broken.public, broken.source, exc_info=why)
 
     # ---- calling
 

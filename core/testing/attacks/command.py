@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from core import assignments
 from core.errors import Conflict
 from core.testing.attacks import ALL
 from core.testing.attacks.host import Target, quiet, serving, serving_twice
@@ -17,7 +18,12 @@ from core.testing.identity_provider import EMAIL
 
 @click.command("attack")
 @click.argument("plugin_id", metavar="PLUGIN")
-@click.option("--plugins-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of PLUGIN.")
+@click.option(
+    "--plugins-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="SIQ_PLUGINS_DIR",
+    help="Folder of PLUGIN, instead of SIQ_PLUGINS_DIR.",
+)
 @click.option(
     "--set",
     "values",
@@ -49,7 +55,7 @@ def attack(  # noqa: PLR0917  click hands every option over
     """
     quiet()
     person = Person(subject, EMAIL, _attributes(attributes) or {"email": (subject,)})
-    target = Target(plugin_id, plugins_dir, dict(map(_assignment, values)), person, database)
+    target = Target(plugin_id, plugins_dir, dict(map(assignments.read, values)), person, database)
     wanted = [case for case in ALL.values() if only.lower() in f"{case.name} {case.family.title}".lower()]
     outcomes: list[Outcome] = []
     with serving(target) as site:
@@ -70,13 +76,6 @@ def _race(target: Target, times: int) -> list[str]:
         click.echo(problem)
     click.echo(f"two processes, one database: {times - len(lost)} of {times} races ended with exactly one session")
     return lost
-
-
-def _assignment(text: str) -> tuple[str, str | bytes]:
-    name, equals, value = text.partition("=")
-    if not equals or "." not in name:
-        raise Conflict(f"--set {text}: write it as tab.field=value or tab.field=@file.")
-    return name, Path(value[1:]).read_bytes() if value.startswith("@") else value
 
 
 def _attributes(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -96,6 +96,18 @@ def test_an_entry_point_that_is_no_module_is_quarantined() -> None:
         found.import_plugin(found.Found("odd", point.value, point.load))
 
 
+def test_the_log_has_a_trace_of_what_failed_in_a_plugin_and_of_nothing_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, "failing", "raise KeyError('a table')\n")
+    PluginHost.load(tmp_path)
+    traces = {str(record.args[0]): record.exc_info for record in caplog.records if isinstance(record.args, tuple)}
+    assert not traces["empty"]
+    assert traces["failing"]
+    assert traces["failing"][0] is KeyError
+
+
 def test_the_hooks_of_a_quarantined_plugin_are_never_called(tmp_path: Path) -> None:
     text = WORKING.replace('"Working"', '""') + (
         "\n@siq.hookimpl(wrapper=True)\ndef handle_acs(assertion):\n    raise RuntimeError\n    yield\n"

@@ -143,11 +143,21 @@ def test_the_command_fills_the_fields_of_any_plugin(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+def test_the_command_finds_a_plugin_in_the_folder_that_the_setting_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_plugin(tmp_path)
+    monkeypatch.setenv("SIQ_PLUGINS_DIR", str(tmp_path))
+    done = CliRunner().invoke(main, ["plugin", "attack", "strict", "--only", "plain"])
+    assert done.output.startswith("Error: sso.team: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["nothing"], "There is no such integration"),
         (["aws_sso", "--set", "team"], "write it as tab.field=value"),
+        (["aws_sso", "--set", "sso.certificate=@none.pem"], "none.pem cannot be read"),
         (["aws_sso", "--attribute", "team"], "write it as name=value"),
     ],
 )
