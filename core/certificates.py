@@ -26,9 +26,9 @@ MOST_CERTIFICATES = 2
 """One in use and one for the change to it."""
 
 _RSA_BITS = range(2048, 4097)
-"""Below: NIST SP 800-131A. Above: the verifier takes no longer key, and providers offer none."""
+"""Below: NIST SP 800-131A. Above: providers offer none, and each verification takes the longer."""
 _LARGEST_EXPONENT = 2**33 - 1
-"""What the verifier takes; everybody uses 65537."""
+"""Everybody uses 65537; a large one makes each verification slow."""
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 

@@ -1,4 +1,4 @@
-"""Every error that this project raises on purpose.
+"""The errors that this project raises on purpose, and that more than one package knows.
 
     SiqError
      ├── SettingsInvalid      the process does not start; one sentence says why
@@ -11,6 +11,8 @@
      ├── NotFound             no such thing, or not in this organization
      ├── Forbidden            this person may not; says who may
      └── Conflict             the thing is not in the state that this needs
+
+What one flow raises is beside it (``PasswordRefused``, ``Throttled``, ``TokenRefused``), and ``FormInvalid`` is in ``core.forms``.
 
 Each carries ``public``: one sentence that may be shown to anybody. What else it carries is for the administrator of
 the organization concerned, and for nobody else.

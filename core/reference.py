@@ -108,7 +108,7 @@ def settings() -> str:
 
 
 def codes() -> str:
-    """Every way in which a sign-in ends without a session."""
+    """Every way in which a sign-in ends without a session, and in which a sign-out is refused."""
     text = (
         "A refused sign-in shows a code and a sentence to the person; the administrator sees the check that failed, what was "
         "expected and received, and what to change. `{provider}` stands for the name of the integration, which may say it in the "

@@ -117,7 +117,7 @@ ISSUER_MISMATCH = Refusal(
     "issuer_mismatch",
     "Issuer",
     _SETTING,
-    "The response was issued by another identity provider. Compare the sign-in URL here with the one in {provider}.",
+    "The response was issued by another identity provider. Compare the expected value with the issuer in {provider}.",
 )
 DESTINATION_MISMATCH = Refusal(
     "SSO-111",
@@ -131,7 +131,7 @@ NOT_YET_VALID = Refusal(
     "not_yet_valid",
     "Time window",
     _TIME,
-    "The assertion is not valid yet. Compare the clocks of the two sides; 60 seconds of difference are accepted.",
+    "The assertion is not valid yet: the clocks of the two sides are too far apart. Set both by a time server.",
     retry=True,
 )
 EXPIRED = Refusal(

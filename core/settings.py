@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     @field_validator("secret_keys")
     @classmethod
     def _keys(cls, value: SecretStr) -> SecretStr:
-        if any(len(key.strip()) < 32 for key in value.get_secret_value().split(",") if key.strip()):  # noqa: PLR2004  256 bits as hex halves
+        if any(len(key.strip()) < 32 for key in value.get_secret_value().split(",") if key.strip()):  # noqa: PLR2004  128 bits where they are hexadecimal digits
             raise ValueError("must be secrets of at least 32 characters each")
         return value
 

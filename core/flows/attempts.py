@@ -1,4 +1,6 @@
-"""Attempts to sign in: what is kept of each, for the administrator who has to find out what went wrong."""
+"""Attempts to sign in, and refused messages of single logout: what is kept of each, for the administrator who has to find
+out what went wrong.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a browser brings to the ACS: the SAMLResponse field (base64), RelayState (empty where there was none), the
-    secret of its binding cookie, and itself.
+    """What a browser brings: the message (base64), RelayState (empty where there was none), the secret of its binding
+    cookie, and itself.
     """
 
     form_value: str

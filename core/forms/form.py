@@ -92,9 +92,9 @@ class Form:
 
         Names that the schema does not declare are ignored, and so are read-only fields and those whose ``show_if``
         does not hold. What was not sent keeps its stored value, and an empty secret too, unless it is to be removed. A field that was emptied is none
-        where it is optional, and takes its default where it has one. ``metadata`` reads the
-        provider's metadata XML, which then fills sign-in URL, certificate and issuer. Raises ``FormInvalid`` for a file
-        or metadata that cannot be used and for a private key; its ``values`` hold everything else.
+        where it is optional, and takes its default where it has one. ``metadata`` reads the provider's metadata XML, which
+        then fills sign-in URL, certificate, issuer and single logout URL. Raises ``FormInvalid`` for a file or metadata that
+        cannot be used and for a private key; its ``values`` hold everything else.
         """
         found = reading.read(self.tabs, posted, stored, metadata)
         if found.errors:

@@ -1,4 +1,4 @@
-"""Reading an encrypted assertion (XML Encryption 1.1; SAML Core 2.3.4, 6).
+"""Reading an encrypted assertion or NameID (XML Encryption 1.1; SAML Core 2.2.4, 2.3.4, 6).
 
 What is encrypted says nothing about who sent it: our key is public. So this is no check of anything, and what comes out
 is untrusted until a signature vouches for it. Two things are dangerous about decrypting for strangers, and refused:
@@ -93,14 +93,14 @@ def algorithms_taken(*, allow_cbc: bool = False) -> tuple[str, ...]:
 
 
 def decrypt(encrypted: Element, decryption: Decryption, *, signed: bool) -> bytes:
-    """The bytes in an EncryptedAssertion: those of an element, of which nothing is known yet.
+    """The bytes in an EncryptedAssertion or EncryptedID: those of an element, of which nothing is known yet.
 
     ``signed`` says that a verified signature covers ``encrypted``, as it stands here. Raises SignInRefused with
     KEY_TRANSPORT_REFUSED, ENCRYPTION_PROFILE or UNDECRYPTABLE.
     """
     data, *beside = encrypted
     if data.tag != ENCRYPTED_DATA or any(key.tag != _ENCRYPTED_KEY for key in beside):
-        raise _profile_refused("The parts of EncryptedAssertion", expected="EncryptedData, EncryptedKey")
+        raise _profile_refused(f"The parts of {local_name(encrypted)}", expected="EncryptedData, EncryptedKey")
     if data.get("Type") not in {None, f"{_XENC}Element"}:
         raise _profile_refused("Type", expected=f"{_XENC}Element", received=data.get("Type", ""))
     method, key_info, cipher_data = _parts(data)

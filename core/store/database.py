@@ -3,7 +3,7 @@
 Every table whose rows belong to an organization derives from :class:`Owned`. A session is opened for one organization;
 each of its queries gets the condition ``organization_id = …`` added here, and a new row of another organization is
 refused. So a forgotten condition cannot show or change another company's data. The few look-ups that find the
-organization in the first place (by host name, session id, connection id) are in ``directory.py``.
+organization in the first place (by its short name, a session, a connection) are in ``directory.py``.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Database:
 
     @contextmanager
     def unscoped(self) -> Iterator[Session]:
-        """A session across organizations: for ``directory.py``, housekeeping and the operator's commands only."""
+        """A session across organizations: for housekeeping, the operator's commands, and tables that belong to none."""
         with (
             self._turn(),
             self.engine.connect().execution_options(siq_writes=True) as connection,

@@ -39,7 +39,7 @@ class ConnectionState(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """How an attempt to sign in ended."""
+    """How an attempt ended. A message of single logout is kept only where it failed."""
 
     SIGNED_IN = "signed_in"
     FAILED = "failed"
@@ -202,7 +202,9 @@ class SignInSession(Owned):
 
 
 class Attempt(Owned):
-    """One try to sign in through a connection. ``trace`` is sealed JSON: attributes and redacted XML."""
+    """One try to sign in through a connection, or a message of single logout that was refused there. ``trace`` is sealed
+    JSON: attributes and redacted XML.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (Index("attempts_of_connection", "connection_id", "at"),)

@@ -95,5 +95,5 @@ def asked_query(request: Request) -> str:
 
 
 def number(text: str | None) -> int | None:
-    """A positive number of a query, else none."""
+    """A whole number of a query that is not negative, else none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004  fits every database

@@ -15,13 +15,13 @@ _CERTIFICATE = (
 _BETWEEN = "Look at what stands between AWS and SiQ."
 
 FIXES = {
+    siq.refusals.AUDIENCE_MISMATCH: f"{_EDIT} Set Application SAML audience to the expected value.",
     siq.refusals.RESPONSE_SHAPE: f"IAM Identity Center sends one assertion, and this is something else. {_BETWEEN}",
     siq.refusals.SIGNATURE_MISSING: f"IAM Identity Center signs every assertion, and this one is not signed. {_BETWEEN}",
     siq.refusals.SIGNATURE_WEAK: (
         "The signature uses an algorithm or a key that is too weak. In IAM Identity Center, open the application, choose Manage certificate "
         "and generate a certificate with SHA-256 and 2048 bits. Add it here, then make it active in AWS."
     ),
-    siq.refusals.AUDIENCE_MISMATCH: f"{_EDIT} Set Application SAML audience to the expected value.",
     siq.refusals.DESTINATION_MISMATCH: f"{_EDIT} Set Application ACS URL to the expected value.",
     siq.refusals.RECIPIENT_MISMATCH: f"{_EDIT} Set Application ACS URL to the expected value.",
     siq.refusals.ISSUER_MISMATCH: (

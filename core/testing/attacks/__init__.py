@@ -8,6 +8,8 @@ Whoever writes a plugin reads here what its connections are protected from witho
     families/     the cases, a module for each class of attack; controls.py has those that must be accepted
     browser.py    a browser of one person, over plain HTTP
     site.py       a running server with connections whose keys are known here
+    host.py       starts that server, with one plugin activated in three organizations
+    signed_in.py  a person who is signed in there: what attacks on single logout begin with
     running.py    sends cases, judges answers; two processes that race
     page.py       the table in docs/attacks.md
     command.py    ``siq plugin attack``

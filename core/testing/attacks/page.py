@@ -19,7 +19,7 @@ What the host protects every plugin from, and what it must go on accepting: {att
 siq plugin attack my_plugin --plugins-dir my-plugins
 ```
 
-starts a server with a new database on a free port, activates the plugin there with a provider whose key it holds, sends
+(without `--plugins-dir` it is looked for in `SIQ_PLUGINS_DIR`) starts a server with a new database on a free port, activates the plugin there with a provider whose key it holds, sends
 every case over HTTP, prints a table, and ends with 1 when an attack was accepted, a control refused, an answer was 5xx, or
 one took longer than a second. `--set tab.field=value` fills fields that the plugin requires, `--attribute name=value` adds
 what it reads of a person, `--races 200` lets two processes with one database race for one response.
