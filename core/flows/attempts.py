@@ -101,9 +101,9 @@ def record(services: Services, session: Session, observed: Observed, refused: Si
             at=clock.now(),
             outcome=Outcome.FAILED if refused else Outcome.SIGNED_IN,
             code=refused.refusal.code if refused else "",
-            detail=refused.detail[:_LONGEST_NOTE] if refused else "",
-            expected=refused.expected[:_LONGEST_NOTE] if refused else "",
-            received=refused.received[:_LONGEST_NOTE] if refused else "",
+            detail=_note(refused.detail) if refused else "",
+            expected=_note(refused.expected) if refused else "",
+            received=_note(refused.received) if refused else "",
             who=observed.who[:512],
             user_id=observed.user_id,
             started_here=observed.started_here,
@@ -112,6 +112,11 @@ def record(services: Services, session: Session, observed: Observed, refused: Si
             trace=observed.trace().seal(services.vault, observed.id),
         )
     )
+
+
+def _note(text: str) -> str:
+    """What a column can hold: a query may say NUL, which PostgreSQL does not store."""
+    return text[:_LONGEST_NOTE].replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def too_many_failures(session: Session, connection_id: str) -> bool:
@@ -130,7 +135,7 @@ def too_many_failures(session: Session, connection_id: str) -> bool:
 
 
 _LONG_VALUES = re.compile(
-    r"(<(?:\w+:)?(?:SignatureValue|X509Certificate|DigestValue|CipherValue)[^>]*>)([^<]{24})[^<]*"
+    r"(<(?:\w+:)?(?:SignatureValue|X509Certificate|DigestValue|CipherValue)[^<>]*>)([^<]{24})[^<]*"
 )
 
 

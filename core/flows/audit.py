@@ -16,6 +16,7 @@ from core.flows.services import Services
 from core.store.tables import AuditEntry
 
 PAGE = 50
+_LONGEST_NAME = 512
 
 
 class Event(enum.StrEnum):
@@ -76,14 +77,16 @@ def record(
     subject: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Add an entry in the caller's transaction. ``actor`` and ``subject`` are names for people; no secrets in ``details``."""
+    """Add an entry in the caller's transaction. ``actor`` and ``subject`` are names for people, of which 512 characters are
+    kept (a NameID may have more); no secrets in ``details``.
+    """
     session.add(
         AuditEntry(
             organization_id=organization_id,
             at=clock.now(),
             event=event.value,
-            actor=actor,
-            subject=subject,
+            actor=actor[:_LONGEST_NAME],
+            subject=subject[:_LONGEST_NAME],
             details=details or {},
             correlation_id=correlation.current(),
         )
