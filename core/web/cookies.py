@@ -1,6 +1,7 @@
 """Every cookie that SiQ sets.
 
-On https each has the ``__Host-`` prefix: no subdomain can set it. The assertion comes as a cross-site POST, where
+On https those that mean anything are set and read with the ``__Host-`` prefix alone: no subdomain can set them, and a
+session, a visit or a pending request cannot be put into somebody's browser from there. The assertion comes as a cross-site POST, where
 browsers leave Lax cookies out: the cookie that binds a browser to its pending request is ``SameSite=None; Secure``.
 """
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
+from core.flows.services import Services
 from core.flows.sessions import OpenedSession
 
 _SESSION = "siq_session"
@@ -29,7 +31,7 @@ _PORTAL_PAUSE_SECONDS = 12 * 3600  # as long as a provider's own session lives
 
 def session_token(request: Request) -> str | None:
     """The session's token."""
-    return request.cookies.get(f"__Host-{_SESSION}") or request.cookies.get(_SESSION)
+    return _read(request, _SESSION)
 
 
 def set_session(response: Response, session: OpenedSession, *, secure: bool) -> None:
@@ -53,8 +55,8 @@ def forget_session(response: Response, *, secure: bool) -> None:
 
 def binding(request: Request) -> str | None:
     """The secret that binds this browser to its pending sign-ins."""
-    names = (f"__Host-{_BINDING}", _BINDING, _BINDING_PLAIN)
-    return next((request.cookies[name] for name in names if request.cookies.get(name)), None)
+    plain = None if _is_secure(request) else request.cookies.get(_BINDING_PLAIN)
+    return _read(request, _BINDING) or plain
 
 
 def set_binding(response: Response, token: str, lifetime: timedelta, *, secure: bool) -> None:
@@ -73,7 +75,7 @@ def set_binding(response: Response, token: str, lifetime: timedelta, *, secure: 
 
 def visit(request: Request) -> str | None:
     """What tells a browser in which nobody is signed in from others, for the tokens of its forms."""
-    return request.cookies.get(f"__Host-{_VISIT}") or request.cookies.get(_VISIT)
+    return _read(request, _VISIT)
 
 
 def set_visit(response: Response, token: str, *, secure: bool) -> None:
@@ -119,6 +121,15 @@ def forget_portal_pause(response: Response) -> None:
     """The person has signed in: the portal may send them by itself again."""
     response.delete_cookie(_PORTAL_PAUSED, path="/")
     response.delete_cookie(_PORTAL_SENT, path="/portal")
+
+
+def _read(request: Request, name: str) -> str | None:
+    return request.cookies.get(_named(name, secure=_is_secure(request)))
+
+
+def _is_secure(request: Request) -> bool:
+    services: Services = request.app.state.services
+    return services.settings.secure
 
 
 def _named(name: str, *, secure: bool) -> str:

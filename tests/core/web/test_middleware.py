@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from core.testing.identity_provider import IdentityProvider
 from tests.website import Website, post, running, token
 
 POLICY = (
@@ -48,6 +50,26 @@ def test_browsers_on_https_are_told_to_stay_there_and_get_cookies_for_this_host_
         for word in ("; Secure", "; HttpOnly", "; Path=/", "; SameSite=lax"):
             assert word in f";{session[2]}".partition("siq_portal")[0]
         assert "Hello, Maya Okafor" in httpx.get(f"{site.origin}/", headers={"cookie": session[0]}).text
+
+
+def test_on_https_a_cookie_that_a_subdomain_can_set_is_not_taken(tmp_path: Path, provider: IdentityProvider) -> None:
+    with running(tmp_path, public_url="https://siq.example") as site:
+
+        def asked(method: str, path: str, cookie: str, **form: str) -> httpx.Response:
+            return httpx.request(method, f"{site.origin}{path}", headers={"cookie": cookie}, data=form or None)
+
+        link = urlsplit(site.link()).path
+        page = httpx.get(f"{site.origin}{link}")
+        visit = page.cookies["__Host-siq_visit"]
+        assert asked("POST", link, f"siq_visit={visit}", csrf=token(page)).status_code == 403
+        opened = asked("POST", link, f"__Host-siq_visit={visit}", csrf=token(page))
+        session = opened.cookies["__Host-siq_session"]
+        assert asked("GET", "/api/v1/me", f"siq_session={session}").status_code == 401
+        assert asked("GET", "/api/v1/me", f"__Host-siq_session={session}").status_code == 200
+        login = urlsplit(site.activate(provider).site.login_url).path
+        for name in ("siq_login", "siq_login_plain"):
+            begun = asked("GET", login, f"{name}=planted")
+            assert begun.cookies["__Host-siq_login"] != "planted"
 
 
 def test_a_body_that_says_it_is_too_large_is_refused(admin: httpx.Client) -> None:
