@@ -123,26 +123,25 @@ def active_connection(services: Services, connection: str) -> PreparedConnection
 
 
 def published(services: Services, connection: str) -> Published:
-    """What our SAML metadata says of a connection, active or not: it is imported at the provider before activation.
+    """What our SAML metadata says of a connection, active or not: it is imported at the provider before activation. A
+    connection that nobody has saved yet has it, too, where its dialog shows the certificate of a key of ours.
 
     Raises ``NotFound`` for an unknown id and for a plugin without SAML.
     """
     organization_id = directory.of_connection(services.database, connection)
     if organization_id is not None:
-        with services.database.reading(organization_id) as session:
-            plugin_id = session.scalar(select(Connection.plugin_id).where(Connection.id == connection))
-        form = plugin_of(services, plugin_id).form if plugin_id else None
-        if form and form.saml:
-            own = certificates_of(services, organization_id, connection) if form.has_own_keys else ()
-            site, trust = site_of(services.settings, connection), _trust(services, connection)
-            return Published(site, own, trust, takes_logout=form.single_logout)
+        for plugin in services.plugins.plugins.values():
+            if plugin.form.saml and connection_id(organization_id, plugin.id) == connection:
+                own = certificates_of(services, organization_id, connection) if plugin.form.has_own_keys else ()
+                site, trust = site_of(services.settings, connection), _trust(services, connection)
+                return Published(site, own, trust, takes_logout=plugin.form.single_logout)
     raise NotFound("There is no such connection. Check the address.")
 
 
 def _trust(services: Services, connection: str) -> SamlTrust | None:
     try:
         return active_connection(services, connection).activation.saml
-    except SignInRefused:
+    except (NotFound, SignInRefused):
         return None
 
 

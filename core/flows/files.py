@@ -10,7 +10,7 @@ from core.errors import NotFound, PluginMisbehaved
 from core.field_types import Kind
 from core.flows import audit, metrics
 from core.flows.actors import Actor
-from core.flows.connections import connection_id, plugin_of, site_of
+from core.flows.connections import connection_id, own_site, plugin_of
 from core.flows.services import Services
 from core.forms import Form, media_type
 
@@ -54,10 +54,11 @@ def make(services: Services, actor: Actor, plugin_id: str, field: str) -> MadeFi
     ``PluginMisbehaved`` where the plugin does not make it.
     """
     actor.require_integrations()
-    declared = plugin_of(services, plugin_id).form.field(field)
+    plugin = plugin_of(services, plugin_id)
+    declared = plugin.form.field(field)
     if declared is None or declared.download is None:
         raise NotFound("This integration offers no such file.")
-    site = site_of(services.settings, connection_id(actor.organization_id, plugin_id))
+    site = own_site(services, actor.organization_id, plugin, connection_id(actor.organization_id, plugin_id))
     filename = declared.download.filename
     try:
         data = services.plugins.file(plugin_id, field, site)
@@ -72,7 +73,7 @@ def make(services: Services, actor: Actor, plugin_id: str, field: str) -> MadeFi
             audit.Event.FILE_DOWNLOADED,
             organization_id=actor.organization_id,
             actor=actor.display_name,
-            subject=plugin_of(services, plugin_id).tile.title,
+            subject=plugin.tile.title,
             details={"file": filename},
         )
     return MadeFile(filename, media_type(filename), data)

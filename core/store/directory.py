@@ -10,7 +10,15 @@ from sqlalchemy import select
 
 from core.store.database import Database
 from core.store.provisioning_tables import ProvisioningToken
-from core.store.tables import Connection, ConnectionState, OneTimeLink, Organization, SignInSession, User
+from core.store.tables import (
+    Connection,
+    ConnectionState,
+    OneTimeLink,
+    Organization,
+    ServiceProviderKey,
+    SignInSession,
+    User,
+)
 from core.store.tokens import hashed
 
 
@@ -34,9 +42,13 @@ def only_organization(database: Database) -> Organization | None:
 
 
 def of_connection(database: Database, connection_id: str) -> str | None:
-    """The organization of a connection."""
+    """The organization of a connection. One that nobody has saved yet is known by its key, which its dialog has made."""
+    saved = select(Connection.organization_id).where(Connection.id == connection_id)
+    opened = (
+        select(ServiceProviderKey.organization_id).where(ServiceProviderKey.connection_id == connection_id).limit(1)
+    )
     with database.looking_up() as session:
-        return session.scalar(select(Connection.organization_id).where(Connection.id == connection_id))
+        return session.scalar(saved) or session.scalar(opened)
 
 
 class FoundConnection(NamedTuple):

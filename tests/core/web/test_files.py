@@ -9,8 +9,10 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from core import certificates
 from core.flows import metrics
 from core.flows.connections import connection_id, site_of
+from core.flows.service_keys import certificates_of
 from core.store.tables import Role
 from core.testing.identity_provider import IdentityProvider
 from plugins.aws_sso.push.template import render
@@ -27,12 +29,53 @@ FAILING = WORKING.replace(
     "from typing import Annotated\n\ndef render(site):\n    raise RuntimeError('secret of its maker')\n\nclass Main",
 )
 
+OWN_CERTIFICATE = """
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+import core.plugin_api as siq
+
+
+class Sso(BaseModel):
+    acs: siq.AcsUrl = Field(title="ACS")
+    ours: siq.ServiceProviderCertificate = Field(title="Ours")
+    url: siq.SignInUrl = Field(title="URL")
+    certificate: siq.SigningCertificates = Field(title="Certificate")
+    file: Annotated[str, siq.download("ours.txt", lambda site: site.sp_certificate)] = Field(title="File")
+
+
+class Config(BaseModel):
+    sso: Sso = Field(title="SSO")
+
+
+@siq.hookimpl
+def describe_tile():
+    return siq.Tile("Own certificate", "Somebody", siq.Category.DEVELOPER, "It gives a file.")
+
+
+@siq.hookimpl
+def config_schema():
+    return Config
+
+
+@siq.hookimpl
+def activate(config):
+    return siq.Activation()
+
+
+@siq.hookimpl
+def handle_acs(assertion):
+    return siq.Identity("a", "a", "a@example.com")
+"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Website]:
     folder = tmp_path_factory.mktemp("siq")
     plugins = plugins_folder(folder)
     write(plugins, "failing", FAILING)
+    write(plugins, "own_certificate", OWN_CERTIFICATE)
     with running(folder, plugins) as website:
         yield website
 
@@ -52,6 +95,15 @@ def test_the_template_is_an_attachment_filled_in_before_anything_is_activated(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.text == expected(site)
+
+
+def test_a_file_has_the_certificate_of_our_key_where_the_plugin_gives_it_away(
+    site: Website, admin: httpx.Client
+) -> None:
+    answer = admin.get("/settings/integrations/own_certificate/files/sso.file")
+    connection = connection_id(site.organization.id, "own_certificate")
+    (ours,) = certificates_of(site.services, site.organization.id, connection)
+    assert answer.text == certificates.to_pem([ours])
 
 
 def test_it_is_the_same_file_after_activation(site: Website, admin: httpx.Client, provider: IdentityProvider) -> None:

@@ -167,6 +167,17 @@ def test_metadata_fills_in_sign_in_url_and_certificate(fresh: Website, provider:
         assert browser.get(AWS).status_code == 404  # filling in stores nothing
 
 
+def test_our_metadata_is_there_as_soon_as_the_dialog_says_where_it_is(fresh: Website) -> None:
+    with fresh.signed_in() as admin, fresh.browser() as provider:
+        dialog = admin.get("/settings/integrations/custom_saml/activate")
+        shown = re.search(r"/sso/c-[a-z0-9]+/metadata", dialog.text)
+        assert shown
+        ours = provider.get(shown[0])
+        assert ours.status_code == 200
+        assert f'entityID="{fresh.origin}{shown[0].removesuffix("/metadata")}"' in ours.text
+        assert ours.text.count("<ds:X509Certificate>") == 2  # to verify with, and to encrypt for
+
+
 def test_metadata_that_is_none_is_named_and_kept(fresh: Website) -> None:
     with fresh.signed_in() as browser:
         answer = post(browser, ACTIVATE, {"intent": "fill", "sso.metadata": "<html>no metadata</html>"})
