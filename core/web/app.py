@@ -49,6 +49,7 @@ def create_app(services: Services) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(middleware.PublicOrigin, public_url=services.settings.public_url),
             Middleware(middleware.SecurityHeaders, secure=services.settings.secure),
             Middleware(middleware.Failures, page=problems.internal),
             Middleware(middleware.BodyLimit),

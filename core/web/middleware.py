@@ -62,6 +62,24 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+class PublicOrigin:
+    """Every request came to the public URL, whatever its Host header says: Starlette makes absolute URLs of it where it
+    sends a browser on to the same path with, or without, a slash at the end.
+    """
+
+    def __init__(self, app: ASGIApp, *, public_url: str) -> None:
+        self.app = app
+        self.scheme, _, host = public_url.partition("://")
+        self.host = (b"host", host.encode("ascii"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, as one to the public URL."""
+        if scope["type"] == "http":
+            others = [header for header in scope["headers"] if header[0] != b"host"]
+            scope = {**scope, "scheme": self.scheme, "headers": [self.host, *others]}
+        await self.app(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses a body that is too large with 413, by its declared length or by what arrives."""
 

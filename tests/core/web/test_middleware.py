@@ -72,6 +72,13 @@ def test_on_https_a_cookie_that_a_subdomain_can_set_is_not_taken(tmp_path: Path,
             assert begun.cookies["__Host-siq_login"] != "planted"
 
 
+@pytest.mark.parametrize("path", ["/users/", "/static"])
+def test_no_host_header_reaches_an_address_that_is_given_away(site: Website, nobody: httpx.Client, path: str) -> None:
+    answer = nobody.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code == 307
+    assert answer.headers["location"].startswith(f"{site.origin}/")
+
+
 def test_a_body_that_says_it_is_too_large_is_refused(admin: httpx.Client) -> None:
     answer = admin.post(
         "/theme", content=b"theme=" + b"x" * 300_000, headers={"content-type": "application/x-www-form-urlencoded"}
