@@ -115,8 +115,8 @@ def record(services: Services, session: Session, observed: Observed, refused: Si
 
 
 def _note(text: str) -> str:
-    """What a column can hold: a query may say NUL, which PostgreSQL does not store."""
-    return text[:_LONGEST_NOTE].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """What a column can hold: a query may say NUL, which PostgreSQL does not store, and a plugin half a surrogate pair."""
+    return text[:_LONGEST_NOTE].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def too_many_failures(session: Session, connection_id: str) -> bool:

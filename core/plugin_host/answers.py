@@ -18,7 +18,9 @@ from core.forms import Form
 from core.plugin_api import Activation, Category, Identity, RequestBinding, SamlTrust, SetupStep, Tile, Unsolicited
 
 MOST_CHARACTERS = 512
-"""Of each text of an identity; the columns have no more, and an e-mail address has at most 254."""
+"""Of each text of an identity; the columns have no more."""
+MOST_OF_AN_ADDRESS = 320
+"""Characters in lower case, in which some letters are two: the column has no more (RFC 5321 has 254)."""
 MOST_GROUPS = 1000
 MOST_FILE_BYTES = 4 * 1024 * 1024
 """Of a file that a plugin makes; the largest template that CloudFormation takes has 1 MB."""
@@ -106,12 +108,15 @@ def _check_trust(trust: SamlTrust) -> None:
 
 
 def check_identity(answer: object) -> Identity:
-    """An identity whose subject, user name and e-mail address are there, each text at most 512 characters."""
+    """An identity whose subject, user name and e-mail address are there, each text at most 512 characters,
+    the address 320.
+    """
     identity = _of_type(answer, Identity)
     for name in ("subject", "user_name", "email"):
         _text(name, getattr(identity, name), MOST_CHARACTERS)
     for name in ("given_name", "family_name", "display_name"):
         _text(name, getattr(identity, name), MOST_CHARACTERS, empty=True)
+    _text("email", identity.email.lower(), MOST_OF_AN_ADDRESS)
     if not all(identity.email.rpartition("@")[::2]):
         raise WrongAnswerError("email is no e-mail address")
     for group in _texts("groups", identity.groups, MOST_GROUPS):

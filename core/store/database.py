@@ -150,11 +150,12 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
+    """An engine whose errors, which are logged, hold no values: those are of people, and hashes of secrets."""
     if not url.startswith("sqlite"):
-        return _patient(create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10))
+        return _patient(create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=10))
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=10, max_overflow=30)
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=30)
 
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: object) -> None:

@@ -7,13 +7,16 @@ import time
 
 import pytest
 
+from core.errors import SignInRefused
 from core.flows import attempts, sign_in, sign_out
 from core.flows.actors import Actor
-from core.flows.attempts import Delivery, Visitor
-from core.flows.refused import SignInFailed
+from core.flows.attempts import Delivery, Observed, Visitor
+from core.flows.audit import Event
+from core.flows.connections import active_connection
+from core.flows.refused import SignInFailed, on_record
 from core.flows.services import Services
 from core.flows.sign_out import LogoutDelivery
-from core.refusals import LOGOUT_REPLAYED, LOGOUT_SIGNATURE, PLUGIN_FAILED
+from core.refusals import LOGOUT_REPLAYED, LOGOUT_SIGNATURE, PERSON_REFUSED, PLUGIN_FAILED
 from core.store.tables import Attempt, AuditEntry
 from core.testing import logout as theirs
 from core.testing.identity_provider import IdentityProvider
@@ -39,6 +42,16 @@ def test_an_algorithm_with_nul_in_its_name_is_refused_with_its_code(site: Everyb
     assert failed.value.refusal is LOGOUT_SIGNATURE
     attempt, _ = last(site)
     assert (attempt.code, attempt.received) == (LOGOUT_SIGNATURE.code, "rsa\N{REPLACEMENT CHARACTER}")
+
+
+def test_half_a_surrogate_pair_in_a_refusal_is_on_record_as_a_question_mark(site: Everybody) -> None:
+    observed = Observed(
+        active_connection(site.services, site.activated.connection_id), Delivery("", "", None, Visitor())
+    )
+    nonsense = SignInRefused(PERSON_REFUSED, received="a\ud800")
+    on_record(site.services, observed, nonsense, Event.SIGN_IN_FAILED)
+    attempt, _ = last(site)
+    assert (attempt.code, attempt.received) == (PERSON_REFUSED.code, "a?")
 
 
 def test_a_sign_in_with_a_longer_name_than_any_account_has_is_refused_with_its_code(site: Everybody) -> None:

@@ -157,6 +157,8 @@ def test_a_sign_in_is_not_refused_with_a_code_of_sign_outs(calls: Calls) -> None
         ("return good(subject='')", "subject is empty"),
         ("return good(subject=7)", "subject is a int; it must be a str"),
         ("return good(subject='s' * 513)", "subject has 513 characters; at most 512 are kept"),
+        ("return good(email='a' * 309 + '@example.com')", "email has 321 characters; at most 320 are kept"),
+        ("return good(email='İ' * 155 + '@example.com')", "email has 322 characters; at most 320 are kept"),
         ("return good(email='ada')", "email is no e-mail address"),
         ("return good(user_name='  ')", "user_name is empty"),
         ("return good(display_name=None)", "display_name is nothing; it must be a str"),

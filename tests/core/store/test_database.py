@@ -110,6 +110,15 @@ def test_a_failed_transaction_keeps_nothing(services: Services, organization: Or
         assert session.scalars(select(User)).all() == []
 
 
+def test_an_error_of_the_database_says_no_value_of_a_person(services: Services, organization: Organization) -> None:
+    twice = person(organization.id, "twice")
+    twice.email_key = "once@example.test"
+    with pytest.raises(IntegrityError) as failed, services.database.writing(organization.id) as session:
+        session.add_all([person(organization.id, "once"), twice])
+    assert "INSERT INTO users" in str(failed.value)
+    assert "example.test" not in str(failed.value).replace(str(failed.value.orig), "")
+
+
 def test_times_come_back_aware_and_in_utc(services: Services, organization: Organization) -> None:
     before = clock.now()
     with services.database.writing(organization.id) as session:
