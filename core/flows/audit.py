@@ -11,9 +11,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock, correlation
+from core.errors import Forbidden
 from core.flows.actors import Actor
 from core.flows.services import Services
-from core.store.tables import AuditEntry
+from core.store.tables import Attempt, AuditEntry, Connection
 
 PAGE = 50
 _LONGEST_NAME = 512
@@ -95,7 +96,9 @@ def record(
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """One row of the audit page."""
+    """One row of the audit page. ``attempt_at``: the plugin whose page has the sign-in attempt of this entry's correlation
+    id; empty where none is kept.
+    """
 
     id: int
     at: datetime
@@ -105,6 +108,7 @@ class EntryView:
     subject: str
     details: tuple[tuple[str, str], ...]
     correlation_id: str
+    attempt_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +122,38 @@ class AuditPage:
 
 
 def entries(services: Services, actor: Actor, query: str = "", before: int | None = None) -> AuditPage:
-    """The organization's audit log, for Admin and IT. ``query`` is a part of a person, event or correlation id."""
-    actor.require_integrations()
+    """The organization's audit log. ``query`` is a part of a person, event (its code or its words) or correlation id.
+
+    For Admin and IT; raises ``Forbidden`` for the others.
+    """
+    if not actor.manages_integrations:
+        raise Forbidden("Only people with the role Admin or IT can read the audit log. Ask one of them.")
     found = select(AuditEntry)
     if query:
         columns = (AuditEntry.actor, AuditEntry.subject, AuditEntry.event, AuditEntry.correlation_id)
-        found = found.where(or_(*(column.icontains(query, autoescape=True) for column in columns)))
+        named = [event.value for event in Event if query.casefold() in event.words.casefold()]
+        holds = (column.icontains(query, autoescape=True) for column in columns)
+        found = found.where(or_(*holds, AuditEntry.event.in_(named)))
     with services.database.reading(actor.organization_id) as session:
         total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
         if before is not None:
             found = found.where(AuditEntry.id < before)
         rows = session.scalars(found.order_by(AuditEntry.id.desc()).limit(PAGE + 1)).all()
+        kept = (
+            select(Attempt.id, Connection.plugin_id)
+            .join(Connection, Connection.id == Attempt.connection_id)
+            .where(Attempt.id.in_({row.correlation_id for row in rows}))
+        )
+        attempts = {attempt: plugin for attempt, plugin in session.execute(kept)}  # noqa: C416  rows are no pairs to mypy
     return AuditPage(
-        entries=tuple(_view(row) for row in rows[:PAGE]),
+        entries=tuple(_view(row, attempts.get(row.correlation_id, "")) for row in rows[:PAGE]),
         total=total,
         query=query,
         older=rows[PAGE - 1].id if len(rows) > PAGE else None,
     )
 
 
-def _view(row: AuditEntry) -> EntryView:
+def _view(row: AuditEntry, attempt_at: str) -> EntryView:
     known = {event.value: event.words for event in Event}
     return EntryView(
         id=row.id,
@@ -148,4 +164,5 @@ def _view(row: AuditEntry) -> EntryView:
         subject=row.subject,
         details=tuple((name, str(value)) for name, value in row.details.items()),
         correlation_id=row.correlation_id,
+        attempt_at=attempt_at,
     )

@@ -54,6 +54,16 @@ def test_the_dialog_opens_by_keyboard_and_keeps_focus_inside(page: Page) -> None
         )
 
 
+@pytest.mark.parametrize("width", [360, 768])
+def test_the_audit_log_says_who_and_what_on_a_narrow_screen(visitors: Visitors, width: int) -> None:
+    page = visitors.page(width=width)
+    page.goto("/audit?q=link.sign_in")
+    row = page.get_by_role("row").filter(has_text="Signed in with a one-time link").first
+    for text in ("Maya Okafor", re.compile("^[0-9A-Z]{12}$")):
+        expect(row.get_by_text(text).filter(visible=True)).to_be_in_viewport()
+    assert page.evaluate("[...document.querySelectorAll('.tablewrap')].every(e => e.scrollWidth <= e.clientWidth)")
+
+
 def test_a_changed_form_asks_once_before_it_closes(page: Page) -> None:
     opened(page)
     page.get_by_role("tab", name="SSO").click()

@@ -100,6 +100,16 @@ def test_a_trace_that_is_gone_says_for_how_many_days_they_are_kept_here(site: We
         integration.trace(brief, site.actor, "aws_sso", "0123456789AB")
 
 
+def test_the_audit_log_leads_from_a_correlation_id_to_its_trace(
+    site: Website, aws: Activated, provider: IdentityProvider, admin: httpx.Client
+) -> None:
+    attempt = site.sso(aws, provider, audience=WRONG_AUDIENCE).headers["x-correlation-id"]
+    found = admin.get(f"/audit?q={attempt}")
+    assert "Sign-in failed" in text_of(found)
+    assert f'href="{AWS}/attempts/{attempt}"' in found.text
+    assert "/attempts/" not in admin.get("/audit?q=organization.created").text  # no sign-in, so no trace
+
+
 @pytest.mark.usefixtures("aws")
 def test_a_trace_of_nobody_is_a_404(admin: httpx.Client) -> None:
     assert admin.get(f"{AWS}/attempts/0123456789AB").status_code == 404

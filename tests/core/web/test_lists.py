@@ -23,8 +23,17 @@ def test_the_audit_log_is_listed_and_found(admin: httpx.Client) -> None:
     assert "Signed in with a one-time link" in page
     assert "Organization created" in page
     assert "Organization created" not in text_of(admin.get("/audit?q=link.sign_in"))
+    named = text_of(admin.get("/audit?q=organization CREATED"))  # the words that people read, too
+    assert "Organization created" in named
+    assert "Signed in with a one-time link" not in named
     nothing = text_of(admin.get("/audit?q=nobody-did-this"))  # a short word may stand in a correlation id
     assert "Nothing matches “nobody-did-this”" in nothing
+
+
+def test_who_may_not_read_the_audit_log_is_told_who_may(viewer: httpx.Client) -> None:
+    answer = viewer.get("/audit")
+    assert answer.status_code == 403
+    assert "Only people with the role Admin or IT can read the audit log." in text_of(answer)
 
 
 @pytest.mark.parametrize(
