@@ -73,6 +73,24 @@ def open_dialog(services: Services, actor: Actor, plugin_id: str) -> Dialog:
     return _dialog(services, actor, plugin, stored, stored.values)
 
 
+def unfinished(services: Services, actor: Actor, plugin_id: str) -> tuple[str, ...]:
+    """The labels of the fields without which, or with whose values, what is stored cannot be activated, in the form's order.
+
+    Raises ``Forbidden`` or ``NotFound``.
+    """
+    actor.require_integrations()
+    plugin = plugin_of(services, plugin_id)
+    row, values = _stored(services, actor, plugin_id)
+    connection = row.id if row else connection_id(actor.organization_id, plugin.id)
+    try:
+        plugin.form.validate(values, own_site(services, actor.organization_id, plugin, connection), clock.now())
+    except FormInvalid as invalid:
+        return tuple(dict.fromkeys(error.label for error in invalid.errors))
+    except PluginMisbehaved:  # the dialog says so, and whom to tell
+        return ()
+    return ()
+
+
 def submit(services: Services, actor: Actor, plugin_id: str, posted: Posted, intent: Intent = "activate") -> Activated:
     """Take what was posted. ``activate`` validates and puts it into force; ``draft`` keeps it for later as it is;
     ``fill`` reads metadata into the form.

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import certificates, clock
 from core.errors import NotFound, SignInRefused
 from core.flows import audit
-from core.flows.activation import Dialog, open_dialog
+from core.flows.activation import Dialog, open_dialog, unfinished
 from core.flows.actors import Actor
 from core.flows.attempts import Trace
 from core.flows.connections import active_connection
@@ -87,7 +87,7 @@ class Day:
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
     """The page of an integration that has a connection. ``steps`` are left to do at the provider, ``keys`` are our
-    own there. ``single_logout``: it takes part in single logout.
+    own there. ``single_logout``: it takes part in single logout. ``unfinished`` are labels of what a draft still needs.
     """
 
     dialog: Dialog
@@ -100,6 +100,7 @@ class IntegrationView:
     problem: str
     steps: tuple[SetupStep, ...]
     single_logout: bool
+    unfinished: tuple[str, ...]
     people: int
     last_sign_in: AttemptView | None
     days: tuple[Day, ...]
@@ -143,6 +144,7 @@ def integration(services: Services, actor: Actor, plugin_id: str, outcome: str =
         problem=problem,
         steps=connection.activation.steps if connection else (),
         single_logout=bool(saml and saml.single_logout_url),
+        unfinished=unfinished(services, actor, plugin_id) if row.state is ConnectionState.DRAFT else (),
         people=people or 0,
         last_sign_in=_view(last, dialog.tile) if last else None,
         days=days,

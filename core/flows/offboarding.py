@@ -39,9 +39,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """People of a connection whose deletion waits for an Admin. ``names`` are the first of ``people``."""
+    """People of a connection who may not be deleted before an Admin decides. ``names`` are the first of ``people``;
+    ``deletions`` is how many of them were removed, and not only suspended.
+    """
 
     people: int
+    deletions: int
     since: datetime
     names: tuple[str, ...]
 
@@ -238,7 +241,8 @@ def _not_the_last(session: Session, actor: Actor, user: User) -> None:
 def brake(session: Session, connection: str) -> Brake | None:
     """Whom the brake of a connection holds; none where it holds nobody."""
     held = (Departure.connection_id == connection, Departure.held)
-    people, since = session.execute(select(func.count(), func.min(Departure.at)).where(*held)).one()
+    counted = select(func.count(), func.count(Departure.delete_at), func.min(Departure.at)).where(*held)
+    people, deletions, since = session.execute(counted).one()
     if not people:
         return None
     names = session.scalars(
@@ -248,7 +252,7 @@ def brake(session: Session, connection: str) -> Brake | None:
         .order_by(Departure.at)
         .limit(_SAMPLE)
     )
-    return Brake(people, since, tuple(names))
+    return Brake(people, deletions, since, tuple(names))
 
 
 def release_brake(services: Services, actor: Actor, plugin_id: str, *, delete_them: bool) -> int:

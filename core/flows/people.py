@@ -131,6 +131,6 @@ def _view(
         active=user.active,
         last_sign_in_at=user.last_sign_in_at,
         delete_at=departure.delete_at if departure else None,
-        deletion_held=departure.held if departure else False,
+        deletion_held=departure is not None and departure.held and departure.delete_at is not None,
         changeable=user.id != actor.user_id and offboarding.may_change(actor, user.role),
     )

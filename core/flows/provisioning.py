@@ -302,7 +302,9 @@ def preview_rules(services: Services, actor: Actor, plugin_id: str, rules: Seque
         for name, role in [after.get(user_id, nobody)]
         if role is not before.get(user_id, nobody)[1]
     ]
-    return RulePreview(tuple(effects), len(changed), tuple(changed[:_SAMPLE]))
+    return RulePreview(
+        tuple(effects), len(changed), tuple(sorted(changed, key=lambda one: one[0].casefold())[:_SAMPLE])
+    )
 
 
 def set_rules(services: Services, actor: Actor, plugin_id: str, rules: Iterable[RoleRule]) -> int:

@@ -101,7 +101,9 @@ def identity_provider(xml: bytes) -> IdentityProviderMetadata:
     try:
         root = document.metadata(xml.strip())
     except DocumentRefused as refused:
-        raise MetadataRejected(f"This file cannot be read as metadata. {refused}") from None
+        raise MetadataRejected(
+            f"This file cannot be read as metadata. {refused}. Download it again from your provider"
+        ) from None
     entity, role = _identity_provider_role(root)
     entity_id = entity.get("entityID", "").strip()
     if not entity_id:

@@ -165,6 +165,7 @@ def test_a_file_that_is_too_long_is_refused() -> None:
 @pytest.mark.parametrize("xml", [b"", b"hello", b"<a>", b"\xff\xfe"])
 def test_what_is_no_xml_is_refused(xml: bytes) -> None:
     assert rejected(xml).startswith("This file cannot be read as metadata.")
+    assert rejected(xml).endswith(". Download it again from your provider")
 
 
 def test_other_xml_is_refused() -> None:

@@ -160,7 +160,7 @@ def test_metadata_fills_in_sign_in_url_and_certificate(fresh: Website, provider:
         chosen = post(browser, ACTIVATE, kept, files={"sso.metadata_file": ("m.xml", provider.metadata())})
         for answer in (pasted, chosen):
             assert answer.status_code == 200
-            assert "Filled in from the metadata" in text_of(answer)
+            assert "Filled in from the metadata Nothing is saved yet." in text_of(answer)
             assert entered(answer, "sso.sign_in_url") == provider.sign_in_url
             assert "Certificate read" in text_of(answer)
             assert entered(answer, "sso.portal_url") == "https://kept.example"
@@ -189,7 +189,9 @@ def test_setup_can_be_finished_later(fresh: Website) -> None:
     with fresh.signed_in() as browser:
         answer = post(browser, ACTIVATE, {"intent": "draft", "sso.sign_in_url": "portal.example"})
         assert answer.headers["location"] == f"{AWS}?done=draft"
-        assert "Setup not finished" in text_of(browser.get(answer.headers["location"]))
+        page = text_of(browser.get(answer.headers["location"]))
+        assert "Setup not finished" in page
+        assert "Still to enter or correct: AWS SSO sign-in URL, X.509 Certificate ." in page
         assert "Continue setting up Amazon AWS" in text_of(browser.get(CATALOG))
         assert entered(browser.get(ACTIVATE), "sso.sign_in_url") == "portal.example"
 

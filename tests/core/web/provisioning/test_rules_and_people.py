@@ -23,6 +23,11 @@ from tests.core.web.provisioning.directory import (
 )
 from tests.website import Website, post, text_of, token
 
+SUSPENDED = {
+    "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+    "Operations": [{"op": "replace", "path": "active", "value": False}],
+}
+
 
 class TestRules:
     def test_whether_people_are_created_at_their_first_sign_in(
@@ -117,6 +122,23 @@ def test_what_the_brake_holds_is_decided_by_an_admin(
     assert "deletions wait" not in text_of(page)
     assert admin.get(f"{PAGE}/brake/delete").status_code == 404
     assert post(admin, f"{PAGE}/brake/sideways", page=PAGE).status_code == 404
+
+
+def test_people_whom_the_brake_holds_and_nobody_deletes_are_not_called_deletions(
+    site: Website, aws: Activated, admin: httpx.Client
+) -> None:
+    _, secret = new_token(admin)
+    ids = [push(site, aws, secret, name) for name in ("ana", "ben", "cleo")]
+    for one in ids:
+        assert send(site, aws, secret, "PATCH", f"/Users/{one}", SUSPENDED).status_code == 200
+    for path in (AWS, PAGE):
+        words = text_of(admin.get(path))
+        assert "3 people were suspended at once" in words
+        assert "deletions wait" not in words
+    assert "Deletion waits" not in text_of(admin.get("/users"))
+    assert send(site, aws, secret, "DELETE", f"/Users/{ids[0]}").status_code == 204
+    assert "1 deletion waits for your decision" in text_of(admin.get(PAGE))
+    assert text_of(admin.get("/users")).count("Deletion waits for an Admin") == 1
 
 
 class TestPeople:

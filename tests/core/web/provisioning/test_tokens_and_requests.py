@@ -165,6 +165,8 @@ class TestRequests:
         words = text_of(admin.get(PAGE))
         assert f"Refused ana PATCH /Users/{ana}" in words
         assert f"Refused Helpdesk PATCH /Groups/{helpdesk}" in words
+        assert send(site, aws, secret, "PATCH", "/Users/nobody", {"Operations": 7}).status_code == 400
+        assert "Refused One user PATCH /Users/nobody" in text_of(admin.get(PAGE))
 
     def test_people_of_nobodys_directory_are_not_named(
         self, site: Website, aws: Activated, admin: httpx.Client
