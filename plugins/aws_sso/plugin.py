@@ -23,14 +23,14 @@ class Sso(BaseModel):
 
     model_config = siq.tab(
         siq.Group("give", "Give these to AWS IAM Identity Center", "Paste them into the SAML application.", True),
-        siq.Group("get", "Enter what AWS gives you", "Both are on the IAM Identity Center metadata page.", True),
+        siq.Group("get", "Enter what AWS gives you", "Both are under IAM Identity Center metadata.", True),
         siq.Group("more", "Extras", numbered=True),
     )
     acs_url: siq.AcsUrl = Field(title="Application ACS URL", json_schema_extra=siq.ui(group="give"))
     audience: siq.Audience = Field(title="Application SAML Audience", json_schema_extra=siq.ui(group="give"))
     sign_in_url: siq.SignInUrl = Field(
         title="AWS SSO sign-in URL",
-        description="In AWS it is called IAM Identity Center SAML issuer URL.",
+        description="In AWS it is called IAM Identity Center SAML issuer URL; the sign-in URL there is the same.",
         json_schema_extra=siq.ui(group="get", messages={"missing": "Enter the sign-in URL"}),
     )
     certificate: siq.SigningCertificates = Field(
@@ -47,7 +47,7 @@ class Sso(BaseModel):
     redirect_url: siq.PortalRedirectUrl | None = Field(
         None,
         title="SSO Redirect URL (SiQ Portal)",
-        description="Visitors of your SiQ portal are sent here to sign in by SSO automatically.",
+        description="Visitors of your SiQ portal are sent here to sign in by SSO automatically. Usually the Login URL, shown once active.",
         json_schema_extra=siq.ui(group="more"),
     )
     tile_clicks: siq.TileClicks = Field(

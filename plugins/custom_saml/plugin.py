@@ -26,7 +26,7 @@ class Sso(BaseModel):
             "keys", "Signed requests and encryption", "Leave them as they are unless your provider asks for it.", True
         ),
         siq.Group("rules", "Extras", numbered=True),
-        siq.Group("names", "Attributes", "One name per line; the first one that has a value counts."),
+        siq.Group("names", "Attributes", "The first name that has a value counts.", True),
     )
     acs_url: siq.AcsUrl = Field(title="ACS URL", json_schema_extra=GIVE)
     audience: siq.Audience = Field(title="Audience", description="Also called entity ID.", json_schema_extra=GIVE)
@@ -77,7 +77,7 @@ class Sso(BaseModel):
     redirect_url: siq.PortalRedirectUrl | None = Field(
         None,
         title="SSO Redirect URL (SiQ Portal)",
-        description="Visitors of your SiQ portal are sent here to sign in by SSO automatically.",
+        description="Visitors of your SiQ portal are sent here to sign in by SSO automatically. Usually the Login URL above.",
         json_schema_extra=RULES,
     )
     subject: str | None = Field(
