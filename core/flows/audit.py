@@ -146,14 +146,14 @@ def entries(services: Services, actor: Actor, query: str = "", before: int | Non
         )
         attempts = {attempt: plugin for attempt, plugin in session.execute(kept)}  # noqa: C416  rows are no pairs to mypy
     return AuditPage(
-        entries=tuple(_view(row, attempts.get(row.correlation_id, "")) for row in rows[:PAGE]),
+        entries=tuple(_view(services, row, attempts.get(row.correlation_id, "")) for row in rows[:PAGE]),
         total=total,
         query=query,
         older=rows[PAGE - 1].id if len(rows) > PAGE else None,
     )
 
 
-def _view(row: AuditEntry, attempt_at: str) -> EntryView:
+def _view(services: Services, row: AuditEntry, attempt_at: str) -> EntryView:
     known = {event.value: event.words for event in Event}
     return EntryView(
         id=row.id,
@@ -162,7 +162,14 @@ def _view(row: AuditEntry, attempt_at: str) -> EntryView:
         words=known.get(row.event, row.event),
         actor=row.actor,
         subject=row.subject,
-        details=tuple((name, str(value)) for name, value in row.details.items()),
+        details=tuple((_label(services, row.subject, name), str(value)) for name, value in row.details.items()),
         correlation_id=row.correlation_id,
         attempt_at=attempt_at,
     )
+
+
+def _label(services: Services, subject: str, name: str) -> str:
+    """What a detail is called: the label of a plugin's field (``tab.field``) where the entry concerns that plugin."""
+    form = next((plugin.form for plugin in services.plugins.plugins.values() if plugin.tile.title == subject), None)
+    field = form.field(name) if form else None
+    return field.label if field else name.replace("_", " ")

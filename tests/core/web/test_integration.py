@@ -107,6 +107,7 @@ def test_the_audit_log_leads_from_a_correlation_id_to_its_trace(
     found = admin.get(f"/audit?q={attempt}")
     assert "Sign-in failed" in text_of(found)
     assert f'href="{AWS}/attempts/{attempt}"' in found.text
+    assert "AWS SSO sign-in URL: empty → https://" in text_of(admin.get("/audit?q=integration.activated"))
     assert "/attempts/" not in admin.get("/audit?q=organization.created").text  # no sign-in, so no trace
 
 
