@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -53,17 +55,22 @@ def open_vault(settings: Settings) -> Vault:
 
 def _key_file(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_text().strip()
-        if len(key) < 32:  # noqa: PLR2004  the same bound as for SIQ_SECRET_KEYS
-            raise SettingsInvalid(f"{path} holds no secret key; restore it from a backup.") from None
-        return key
-    with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_hex(32)
-        file.write(key + "\n")
+    if not path.exists():
+        _make_key_file(path)
+    key = path.read_text().strip()
+    if len(key) < 32:  # noqa: PLR2004  the same bound as for SIQ_SECRET_KEYS
+        raise SettingsInvalid(f"{path} holds no secret key; restore it from a backup.")
     return key
+
+
+def _make_key_file(path: Path) -> None:
+    """Make the file, unless another process that starts at this moment has made it: it gets its name when it is whole."""
+    with NamedTemporaryFile("w", dir=path.parent) as made:  # which only the owner reads
+        made.write(secrets.token_hex(32) + "\n")
+        made.flush()
+        os.fsync(made.fileno())
+        with suppress(FileExistsError):
+            os.link(made.name, path)
 
 
 def _derive(key: str, purpose: str) -> bytes:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -60,6 +62,21 @@ def test_without_a_key_one_is_made_that_only_the_owner_reads_and_that_stays(tmp_
     sealed = open_vault(settings).seal(b"value", "place")
     assert open_vault(settings).open(sealed, "place") == b"value"
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+
+
+def test_those_who_start_at_the_same_moment_have_the_same_key(tmp_path: Path) -> None:
+    for round_ in range(20):
+        settings, together = Settings(data_dir=tmp_path / str(round_)), Barrier(8)
+
+        def start(_: int, settings: Settings = settings, together: Barrier = together) -> Vault:
+            together.wait()
+            return open_vault(settings)
+
+        with ThreadPoolExecutor(8) as pool:
+            vaults = list(pool.map(start, range(8)))
+        sealed = vaults[0].seal(b"value", "place")
+        assert [vault.open(sealed, "place") for vault in vaults] == [b"value"] * 8
+        assert [each.name for each in settings.data_dir.iterdir()] == ["secret.key"]
 
 
 def test_an_emptied_key_file_stops_the_start_instead_of_being_replaced(tmp_path: Path) -> None:
