@@ -19,11 +19,11 @@ from core import assignments, logs, settings
 from core import demo as demonstration
 from core.errors import ConfigRejected, Conflict, SiqError
 from core.flows import activation, housekeeping, key_rotation, offboarding, organizations, passwords, people, services
-from core.flows.actors import Actor
+from core.flows.actors import Actor, operator_of
 from core.flows.key_rotation import KeyView
 from core.flows.services import Services
 from core.plugin_host import PluginHost, ReportRow
-from core.store.tables import Organization, Role
+from core.store.tables import Organization
 from core.testing.attacks.command import attack
 from core.web.app import create_app
 from core.web.serving import server
@@ -222,7 +222,7 @@ def activate(plugin_id: str, slug: str, texts: tuple[str, ...]) -> None:
     """Activate PLUGIN for an organization, or change its settings. What is not set stays as it is."""
     host = _services()
     made = organizations.organization_of(host, slug)
-    done = activation.set_values(host, _operator(made), plugin_id, dict(map(assignments.read, texts)))
+    done = activation.set_values(host, operator_of(made), plugin_id, dict(map(assignments.read, texts)))
     trust = done.activation.saml if done.activation else None
     _print(
         {
@@ -282,7 +282,7 @@ def _change_access(slug: str, email: str, act: Callable[[Services, Actor, str], 
 def _acting(slug: str) -> tuple[Services, Actor]:
     """The host, and the operator as one who acts in this organization."""
     host = _services()
-    return host, _operator(organizations.organization_of(host, slug))
+    return host, operator_of(organizations.organization_of(host, slug))
 
 
 def _services() -> Services:
@@ -299,10 +299,6 @@ def _slug(name: str) -> str:
 
 def _portal(host: Services, made: Organization) -> str:
     return f"{host.settings.public_url}/portal/{made.slug}"
-
-
-def _operator(made: Organization) -> Actor:
-    return Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -57,3 +57,17 @@ def actor_of(user: User, organization: Organization, connection_id: str | None =
         role=user.role,
         connection_id=connection_id,
     )
+
+
+def operator_of(organization: Organization) -> Actor:
+    """Whoever runs SiQ, acting in an organization as an Admin; no account is theirs."""
+    return Actor(
+        user_id="operator",
+        organization_id=organization.id,
+        organization_slug=organization.slug,
+        organization_name=organization.name,
+        display_name="operator",
+        email="",
+        user_name="operator",
+        role=Role.ADMIN,
+    )

@@ -19,7 +19,7 @@ from core.flows import audit, metrics
 from core.flows.actors import Actor
 from core.flows.connections import connection_id
 from core.flows.services import Services
-from core.scim import members
+from core.scim import members, rows
 from core.settings import Settings
 from core.store.comparable import comparable
 from core.store.provisioning_tables import Departure, Membership, PushedEmail, PushedUser
@@ -202,8 +202,7 @@ def _changed_here(session: Session, user: User) -> None:
     """Its SCIM resource has another version now: a directory that compares ETags sees that somebody was here."""
     pushed = session.get(PushedUser, user.id)
     if pushed is not None:
-        pushed.version += 1
-        pushed.changed_at = clock.now()
+        rows.changed(pushed)
 
 
 def may_change(actor: Actor, role: Role) -> bool:

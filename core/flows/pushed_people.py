@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from scim2_models import InvalidValueException, UniquenessException
 from sqlalchemy import ColumnElement, case, exists, or_, select
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.flows import audit, offboarding
 from core.flows.offboarding import Cause
+from core.scim import members
 from core.scim.accounts import Person
 from core.scim.resources import LONGEST_EMAIL
 from core.settings import Settings
@@ -25,7 +25,6 @@ from core.store.provisioning_tables import Departure, Membership, ProvisioningRu
 from core.store.tables import LinkedIdentity, Role, User
 from core.store.tokens import new_id
 
-_BATCH = 500  # ids of one statement
 _NO_ADDRESS = "no-address:"  # begins the key of an account without an address; no address begins so
 
 
@@ -212,7 +211,7 @@ def _lock(session: Session, user_ids: Collection[str]) -> None:
     """Two requests that change the groups of one person take turns from here on: the second one sees what the first did,
     and gives the role that follows from both. (In one order, so that they do not wait for each other.)
     """
-    for batch in _batches(sorted(user_ids)):
+    for batch in members.batches(sorted(user_ids)):
         people = select(PushedUser.user_id).where(PushedUser.user_id.in_(batch)).order_by(PushedUser.user_id)
         session.execute(people.with_for_update())
 
@@ -230,7 +229,7 @@ def wanted_roles(
     """
     wanted: dict[str, Role] = {}
     for rule in rules:
-        members = (
+        within = (
             select(Membership.user_id)
             .join(PushedGroup, PushedGroup.id == Membership.group_id)
             .where(
@@ -239,9 +238,8 @@ def wanted_roles(
                 Membership.user_id.is_not(None),
             )
         )
-        batches = [None] if user_ids is None else list(_batches(user_ids))
-        for batch in batches:
-            query = members if batch is None else members.where(Membership.user_id.in_(batch))
+        for batch in [None] if user_ids is None else members.batches(user_ids):
+            query = within if batch is None else within.where(Membership.user_id.in_(batch))
             for user_id in session.scalars(query):
                 wanted.setdefault(str(user_id), rule.role)
     return wanted
@@ -272,7 +270,7 @@ def apply_rules(
             select(PushedUser.user_id).where(PushedUser.connection_id == connection_id, PushedUser.role_by_rule)
         )
         user_ids = {*wanted, *ruled}
-    for batch in _batches(user_ids):
+    for batch in members.batches(user_ids):
         people = query.where(PushedUser.user_id.in_(batch)).execution_options(populate_existing=True)
         for pushed, user in session.execute(people):
             changed += _give(session, pushed, user, wanted.get(user.id), by)
@@ -297,9 +295,3 @@ def _give(session: Session, pushed: PushedUser, user: User, role: Role | None, b
         details={"role": f"{before.value} → {user.role.value}"},
     )
     return True
-
-
-def _batches(ids: Collection[str]) -> Iterable[list[str]]:
-    remaining = iter(ids)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch

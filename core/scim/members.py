@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from core.store.provisioning_tables import Membership, PushedGroup, PushedUser
 
 LONGEST_MEMBER = 128  # characters; our own ids have 24
 
-_BATCH = 500  # ids of one statement: below the limits of every database
+_BATCH = 500  # ids of one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def apply(session: Session, connection_id: str, group: PushedGroup, change: Chan
     here = _present(session, group.id, None if change.only else {*change.add, *change.remove})
     new = [member for member in change.add if member not in here]
     gone = [member for member in here if (member not in change.add if change.only else member in change.remove)]
-    for batch in _batches(gone):
+    for batch in batches(gone):
         session.execute(delete(Membership).where(Membership.group_id == group.id, Membership.member_id.in_(batch)))
     if change.only:
         _rename(
@@ -153,7 +153,7 @@ def leave(session: Session, member: ColumnElement[bool]) -> None:
     read would bring back who is gone.
     """
     within = session.scalars(select(Membership.group_id).where(member)).all()
-    for batch in _batches(sorted(within)):  # in one order, so that no two requests wait for each other
+    for batch in batches(sorted(within)):  # in one order, so that no two requests wait for each other
         groups = select(PushedGroup).where(PushedGroup.id.in_(batch)).order_by(PushedGroup.id).with_for_update()
         for group in session.scalars(groups.execution_options(populate_existing=True)):
             rows.changed(group)
@@ -169,17 +169,18 @@ def _rename(session: Session, group_id: str, displays: Mapping[str, str | None])
 def _present(session: Session, group_id: str, among: set[str] | None) -> dict[str, str | None]:
     """The members that are there (of ``among``, unless it is none), with the names that the directory gave them."""
     query = select(Membership.member_id, Membership.display).where(Membership.group_id == group_id)
-    queries = [query] if among is None else [query.where(Membership.member_id.in_(batch)) for batch in _batches(among)]
+    queries = [query] if among is None else [query.where(Membership.member_id.in_(batch)) for batch in batches(among)]
     return {member: display for each in queries for member, display in session.execute(each)}
 
 
 def _known(session: Session, connection_id: str, entity: type[PushedUser | PushedGroup], ids: list[str]) -> set[str]:
     column = PushedUser.user_id if entity is PushedUser else PushedGroup.id
     query = select(column).where(entity.connection_id == connection_id)
-    return {known for batch in _batches(ids) for known in session.scalars(query.where(column.in_(batch)))}
+    return {known for batch in batches(ids) for known in session.scalars(query.where(column.in_(batch)))}
 
 
-def _batches(ids: Any) -> Iterator[list[str]]:
+def batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Ids in as many lists as it takes for each to be below the limits of every database's statements."""
     remaining = iter(ids)
     while batch := list(islice(remaining, _BATCH)):
         yield batch

@@ -12,14 +12,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.flows import metrics
-from core.flows.services import Services
 from core.flows.sessions import current_actor
-from core.web import cookies
+from core.web import cookies, guards
 
 
 def me(request: Request) -> Response:
     """``GET /api/v1/me``: the signed-in person as JSON, else 401."""
-    actor = current_actor(request.app.state.services, cookies.session_token(request))
+    actor = current_actor(guards.services_of(request), cookies.session_token(request))
     if actor is None:
         return JSONResponse(
             {"error": "not_signed_in", "message": "Nobody is signed in. Sign in first."},
@@ -47,7 +46,7 @@ def healthz(_request: Request) -> Response:
 
 def readyz(request: Request) -> Response:
     """``GET /readyz``: the process can serve: the database answers. Else 503."""
-    services: Services = request.app.state.services
+    services = guards.services_of(request)
     try:
         with services.database.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -58,7 +57,7 @@ def readyz(request: Request) -> Response:
 
 def prometheus(request: Request) -> Response:
     """``GET /metrics``, with the bearer token of ``SIQ_METRICS_TOKEN``; without that setting there is none."""
-    services: Services = request.app.state.services
+    services = guards.services_of(request)
     token = services.settings.metrics_token.get_secret_value()
     if not token:
         return PlainTextResponse("Set SIQ_METRICS_TOKEN to have metrics.\n", status_code=404)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from core.flows import provisioning
 from core.flows.scim_requests import Call
 from core.scim.resources import MOST_BYTES
+from core.web import guards
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _TOO_LARGE = 413
@@ -30,7 +31,7 @@ async def scim(request: Request) -> Response:
         body=body,
         address=request.client.host if request.client else "",
     )
-    services, connection = request.app.state.services, request.path_params["connection"]
+    services, connection = guards.services_of(request), request.path_params["connection"]
     answer = await run_in_threadpool(provisioning.serve, services, connection, call)
     return Response(answer.body, answer.status, {"Cache-Control": "no-store", **answer.headers})
 

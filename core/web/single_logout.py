@@ -11,7 +11,7 @@ from starlette.routing import Route
 from core.flows import sign_out
 from core.flows.sign_out import Answered, LogoutDelivery, SignedOut
 from core.saml.redirect import Name
-from core.web import cookies
+from core.web import cookies, guards
 from core.web.pages import doors
 from core.web.sso import one_field, posted_form, visitor
 
@@ -47,7 +47,7 @@ async def posted(request: Request) -> Response:
 
 def _receive(request: Request, delivery: LogoutDelivery) -> Response:
     result: Answered | SignedOut = sign_out.receive(
-        request.app.state.services, request.path_params["connection"], delivery
+        guards.services_of(request), request.path_params["connection"], delivery
     )
     if isinstance(result, SignedOut):
         return doors.signed_out_now(request, result)

@@ -18,10 +18,9 @@ from starlette.routing import Route
 from core.flows import sign_in
 from core.flows.attempts import Delivery, Visitor
 from core.flows.connections import published
-from core.flows.services import Services
 from core.flows.sign_in import Begun
 from core.saml import metadata
-from core.web import cookies, view
+from core.web import cookies, guards, view
 from core.web.middleware import CONTENT_SECURITY_POLICY
 
 log = structlog.get_logger()
@@ -37,7 +36,7 @@ LONGEST_IN_LINE = 10.0
 
 def login(request: Request) -> Response:
     """``GET /sso/{connection}/login?next=/path``: begin a sign-in (SAML Bindings 3.4 or 3.5, as the connection says)."""
-    services: Services = request.app.state.services
+    services = guards.services_of(request)
     begun = sign_in.begin(
         services,
         request.path_params["connection"],
@@ -68,7 +67,7 @@ async def acs(request: Request) -> Response:
 
     A GET means that somebody put this URL where the login URL belongs; it goes there.
     """
-    connection = request.path_params["connection"]
+    services, connection = guards.services_of(request), request.path_params["connection"]
     if request.method in ("GET", "HEAD"):
         return RedirectResponse(f"/sso/{connection}/login", status_code=303)
     form = await posted_form(request)
@@ -79,11 +78,11 @@ async def acs(request: Request) -> Response:
         visitor=visitor(request),
     )
     async with _place(request.app.state.sign_ins):
-        result = await run_in_threadpool(sign_in.finish, request.app.state.services, connection, delivery)
+        result = await run_in_threadpool(sign_in.finish, services, connection, delivery)
     response = RedirectResponse(result.location, status_code=303)
     response.headers["Cache-Control"] = "no-store"
     if isinstance(result, sign_in.SignedIn):
-        cookies.set_session(response, result.session, secure=request.app.state.services.settings.secure)
+        cookies.set_session(response, result.session, secure=services.settings.secure)
         cookies.forget_portal_pause(response)
     return response
 
@@ -109,7 +108,7 @@ async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
 
 def service_provider_metadata(request: Request) -> Response:
     """``GET /sso/{connection}/metadata``: what the provider may import (SAML Metadata 2.4.4)."""
-    ours = published(request.app.state.services, request.path_params["connection"])
+    ours = published(guards.services_of(request), request.path_params["connection"])
     xml = metadata.service_provider(
         ours.site.audience,
         ours.site.acs_url,

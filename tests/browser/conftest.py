@@ -18,17 +18,8 @@ from core.flows.activation import Activated
 from core.store.provisioning_tables import ProvisioningToken
 from core.store.tables import Role
 from core.testing.identity_provider import IdentityProvider
+from tests.chromium import ARGUMENTS
 from tests.website import SIGN_IN_URL, Website, plugins_folder, running
-
-CHROMIUM = [
-    "--no-sandbox",  # the tests may run as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 PEOPLE = (
     ("priya.raman@northwind.example", "Priya Raman"),
@@ -96,7 +87,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         pytest.skip("install with: apt-get install chromium")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield started
         started.close()
 

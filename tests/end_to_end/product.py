@@ -18,11 +18,10 @@ import lxml.html
 
 import core
 from core.flows import activation, organizations, services
-from core.flows.actors import Actor
+from core.flows.actors import Actor, operator_of
 from core.flows.services import Services
 from core.refusals import Refusal
 from core.settings import Settings
-from core.store.tables import Role
 from core.testing.identity_provider import AuthnRequest, parse_authn_request
 from tests.peers.peers import free_port, running
 
@@ -81,8 +80,7 @@ class Product:
 
     def operator(self, organization: str) -> Actor:
         """Who acts on the server in an organization of this name or short name."""
-        made = organizations.organization_of(self.host, _slug(organization))
-        return Actor("operator", made.id, made.slug, made.name, "operator", "", "operator", Role.ADMIN)
+        return operator_of(organizations.organization_of(self.host, _slug(organization)))
 
     def client(self) -> httpx.Client:
         """A new browser without a page: it keeps cookies and follows nothing by itself."""

@@ -22,12 +22,11 @@ from cryptography import x509
 from core.errors import Conflict
 from core.field_types import Kind
 from core.flows import activation, key_rotation, organizations, services
-from core.flows.actors import Actor
+from core.flows.actors import Actor, operator_of
 from core.flows.connections import plugin_of
 from core.flows.services import Services
 from core.forms.fields import every
 from core.settings import Settings
-from core.store.tables import Role
 from core.testing.attacks.site import Connection, Person, Site
 from core.testing.identity_provider import IdentityProvider
 from core.web.app import create_app
@@ -140,7 +139,7 @@ def _site(host: Services, target: Target) -> Site:
 def _connect(host: Services, target: Target, slug: str, provider: IdentityProvider) -> Connection:
     """Activate the plugin in a new organization. The provider gets the entity ID that the plugin then expects of it."""
     organization = organizations.create_organization(host, slug)
-    operator = Actor("operator", organization.id, slug, slug, "operator", "", "operator", Role.ADMIN)
+    operator = operator_of(organization)
     values = _values(host, target, provider) | dict(target.values or {})
     done = activation.set_values(host, operator, target.plugin_id, values)
     saml = done.activation.saml if done.activation else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -62,8 +61,3 @@ def with_sha1_certificate(provider: IdentityProvider) -> IdentityProvider:
     der = old.public_bytes(serialization.Encoding.DER)
     der = der.replace(old.tbs_certificate_bytes, body).replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA)
     return replace(provider, certificate=x509.load_der_x509_certificate(der[: -len(signature)] + signature))
-
-
-def form_value(document: bytes) -> str:
-    """A document as the form field SAMLResponse holds it (SAML Bindings 3.5.4)."""
-    return base64.b64encode(document).decode("ascii")

@@ -48,8 +48,9 @@ from core.testing.identity_provider import (
     TRANSIENT,
     UNSPECIFIED,
     Element,
+    Minted,
 )
-from core.testing.practice.mint import form_value, mint
+from core.testing.practice.mint import mint
 from core.testing.practice.state import Application, Person
 
 ELSEWHERE: Final = "https://elsewhere.example.test/acs"
@@ -146,7 +147,7 @@ def replaced(old: Callable[[Application, Person], str], new: str) -> Callable[[A
         xml = mint(application, person).xml
         changed = xml.replace(old(application, person).encode(), new.encode())
         assert changed != xml
-        return Made(form_value(changed))
+        return Made(Minted(changed).form_value)
 
     return make
 
@@ -194,7 +195,7 @@ REFUSED: Final = (
     Variant("unknown-request", "Unknown InResponseTo", "Answers a request that SiQ never made.",
         response(in_response_to="_never-asked"), REQUEST_UNKNOWN),
     Variant("not-base64", "Not base64", "The form field holds no base64.", lambda _a, _p: Made("%%%"), RESPONSE_UNREADABLE),
-    Variant("not-xml", "Not XML", "The form field holds no XML.", lambda _a, _p: Made(form_value(b"signed, sealed, delivered")), XML_REFUSED),
+    Variant("not-xml", "Not XML", "The form field holds no XML.", lambda _a, _p: Made(Minted(b"signed, sealed, delivered").form_value), XML_REFUSED),
     Variant("doctype", "DOCTYPE", "The document begins with a document type declaration.",
         replaced(lambda _a, _p: "?>", "?><!DOCTYPE Response>"), XML_REFUSED),
     Variant("two-assertions", "Two assertions", "A second assertion stands beside the first, both signed.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +17,8 @@ from core.plugin_api import VerifiedAssertion
 from core.refusals import Refusal
 from core.saml.pinned_keys import Keys
 from core.saml.response import Decryption, Expected, read
-from core.testing.identity_provider import ASSERTION, DSIG, PROTOCOL, Element, IdentityProvider, Minted, serialize
+from core.testing.attacks.edits import Edit, find
+from core.testing.identity_provider import Element, IdentityProvider, Minted, serialize
 
 ISSUER = "https://portal.sso.us-east-1.amazonaws.com/saml/assertion/MTExMTIyMjIzMzMzX2lucy0wMTIzNDU2Nzg5YWJjZGVm"
 AUDIENCE = "https://siq.example.test/sso/c1/metadata"
@@ -29,8 +29,6 @@ SECOND = timedelta(seconds=1)
 
 EXPECTED = Expected(ISSUER, AUDIENCE, ACS_URL, REQUEST, unsolicited_allowed=False)
 TILE_CLICK = replace(EXPECTED, request_id=None, unsolicited_allowed=True)
-
-Edit = Callable[[Element], None]
 
 
 def provider(key: str = "rsa-2048", number: int = 1) -> IdentityProvider:
@@ -108,39 +106,12 @@ def replaced(response: Minted, old: str, new: str) -> bytes:
     return text.replace(old, new).encode()
 
 
-def find(root: Element, path: str) -> Element:
-    """The first element at a path in which ``a:``, ``p:`` and ``ds:`` are the usual namespaces."""
-    found = root.find(path, {"a": ASSERTION, "p": PROTOCOL, "ds": DSIG})
-    assert found is not None, path
-    return found
-
-
 def removing(path: str) -> Edit:
     def edit(root: Element) -> None:
         element = find(root, path)
         parent = element.getparent()
         assert parent is not None
         parent.remove(element)
-
-    return edit
-
-
-def setting(path: str, name: str, value: str | None) -> Edit:
-    """Set an attribute, or take it away with None."""
-
-    def edit(root: Element) -> None:
-        element = find(root, path) if path else root
-        if value is None:
-            del element.attrib[name]
-        else:
-            element.set(name, value)
-
-    return edit
-
-
-def inserting(path: str, xml: str, index: int = 0) -> Edit:
-    def edit(root: Element) -> None:
-        (find(root, path) if path else root).insert(index, etree.fromstring(xml))
 
     return edit
 

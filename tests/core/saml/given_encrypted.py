@@ -11,9 +11,10 @@ from lxml import etree
 from core.saml import service_keys
 from core.saml.response import Decryption
 from core.saml.service_keys import ServiceKey, ServiceKeys
+from core.testing.attacks.edits import find
 from core.testing.encryption import Encryptor
 from core.testing.identity_provider import Minted, serialize
-from tests.core.saml.given import NOW, find, minted, tree
+from tests.core.saml.given import NOW, minted, tree
 
 GCM = ("aes128-gcm", "aes192-gcm", "aes256-gcm")
 CBC = ("aes128-cbc", "aes192-cbc", "aes256-cbc")

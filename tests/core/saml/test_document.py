@@ -15,7 +15,8 @@ from core.saml import document
 from core.saml.document import DocumentRefused
 from core.saml.response import read
 from core.testing import identity_provider as idp
-from tests.core.saml.given import EXPECTED, NOW, accept, find, form_value, keys, minted, refused
+from core.testing.attacks.edits import find
+from tests.core.saml.given import EXPECTED, NOW, accept, form_value, keys, minted, refused
 
 EXTENSIONS = f'<saml2p:Extensions xmlns:saml2p="{idp.PROTOCOL}">'
 

@@ -12,9 +12,10 @@ from lxml import etree
 from core import refusals
 from core.refusals import Refusal
 from core.saml.response import Decryption
+from core.testing.attacks.edits import find
 from core.testing.encryption import XENC
 from core.testing.identity_provider import ASSERTION, Element, Minted, Signer, serialize
-from tests.core.saml.given import accept, find, minted, provider, refused, tree
+from tests.core.saml.given import accept, minted, provider, refused, tree
 from tests.core.saml.given_encrypted import (
     EVERY,
     SIGNED,

@@ -12,9 +12,10 @@ from lxml import etree
 from core import refusals
 from core.saml.response import Decryption
 from core.saml.service_keys import ServiceKeys
+from core.testing.attacks.edits import find
 from core.testing.encryption import XENC, XENC11
 from core.testing.identity_provider import DSIG, Element, serialize
-from tests.core.saml.given import AUDIENCE, accept, find, minted, refused, tree
+from tests.core.saml.given import AUDIENCE, accept, minted, refused, tree
 from tests.core.saml.given_encrypted import (
     CBC,
     EVERY,

@@ -25,9 +25,10 @@ from core.saml.encryption import Decryption
 from core.saml.logout import LONGEST_AGE, Expected, Request, Status
 from core.saml.service_keys import ServiceKey
 from core.testing import logout as theirs
+from core.testing.attacks.edits import inserting
 from core.testing.identity_provider import ASSERTION, EMAIL, PERSISTENT, PROTOCOL, REQUESTER, RESPONDER, SUCCESS
 from core.testing.signing import Signer
-from tests.core.saml.given import AUDIENCE, ISSUER, NOW, REQUEST, SECOND, inserting, keys, minted, provider, removing
+from tests.core.saml.given import AUDIENCE, ISSUER, NOW, REQUEST, SECOND, keys, minted, provider, removing
 from tests.core.saml.given_encrypted import LENIENT, STRICT, encryptor
 
 SLO_URL = "https://siq.example.test/sso/c1/slo"

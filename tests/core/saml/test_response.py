@@ -12,6 +12,7 @@ from lxml import etree
 
 from core import refusals
 from core.testing import identity_provider as idp
+from core.testing.attacks.edits import find, inserting, setting
 from core.testing.identity_provider import Names
 from tests.core.saml.given import (
     EXPECTED,
@@ -21,13 +22,10 @@ from tests.core.saml.given import (
     SECOND,
     TILE_CLICK,
     accept,
-    find,
     identifier,
-    inserting,
     minted,
     provider,
     refused,
-    setting,
 )
 
 BOTH = ("response", "assertion")

@@ -11,6 +11,7 @@ from lxml import etree
 from core import refusals
 from core.saml.response import CHECKS
 from core.testing import identity_provider as idp
+from core.testing.attacks.edits import find, inserting, setting
 from tests.core.saml.given import (
     ACS_URL,
     AUDIENCE,
@@ -21,14 +22,11 @@ from tests.core.saml.given import (
     TILE_CLICK,
     accept,
     changed,
-    find,
-    inserting,
     keys,
     minted,
     provider,
     refused,
     removing,
-    setting,
 )
 
 BOTH = ("response", "assertion")

@@ -20,13 +20,13 @@ from core.saml import document, signature
 from core.saml.document import Element
 from core.saml.pinned_keys import Keys, PinnedKey
 from core.testing import identity_provider as idp
+from core.testing.attacks.edits import find, setting
 from core.testing.identity_provider import IdentityProvider, Minted, Signer
 from tests.core.saml.given import (
     ISSUER,
     NOW,
     accept,
     changed,
-    find,
     identifier,
     keys,
     minted,
@@ -34,7 +34,6 @@ from tests.core.saml.given import (
     refused,
     removing,
     replaced,
-    setting,
     tree,
 )
 

@@ -10,17 +10,9 @@ from lxml import etree
 from core import refusals
 from core.saml import signature
 from core.testing import identity_provider as idp
+from core.testing.attacks.edits import find, inserting, setting
 from core.testing.identity_provider import EXCLUSIVE
-from tests.core.saml.given import (
-    accept,
-    changed,
-    find,
-    inserting,
-    minted,
-    refused,
-    removing,
-    setting,
-)
+from tests.core.saml.given import accept, changed, minted, refused, removing
 
 BOTH = ("response", "assertion")
 DS = f'xmlns:ds="{idp.DSIG}"'

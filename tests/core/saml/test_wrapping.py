@@ -13,8 +13,9 @@ from lxml import etree
 from core import refusals
 from core.refusals import Refusal
 from core.testing import identity_provider as idp
+from core.testing.attacks.edits import find
 from core.testing.identity_provider import Element
-from tests.core.saml.given import accept, find, identifier, minted, refused, replaced
+from tests.core.saml.given import accept, identifier, minted, refused, replaced
 
 EXTENSIONS = f'<saml2p:Extensions xmlns:saml2p="{idp.PROTOCOL}"/>'
 OBJECT = f'<ds:Object xmlns:ds="{idp.DSIG}"/>'
