@@ -29,7 +29,8 @@ def run(port: int, practice_port: int, data_dir: Path) -> None:
     logs.configure("text")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what is printed below says it better
     public_url, practice_url = f"http://localhost:{port}", f"http://127.0.0.1:{practice_port}"
-    host = services.start(Settings(public_url=public_url, data_dir=data_dir, log_format="text"))
+    own = Settings(public_url=public_url, data_dir=data_dir, database_url="", log_format="text")  # no database in use
+    host = services.start(own)
     link = _administrator_link(host)
     click.echo(
         f"""
