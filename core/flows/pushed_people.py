@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from scim2_models import InvalidValueException, UniquenessException
-from sqlalchemy import ColumnElement, case, exists, or_, select
+from sqlalchemy import ColumnElement, case, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -156,18 +156,27 @@ class DirectoryAccounts:
     def _adopt(self, user: User, person: Person) -> None:
         before = {"user name": user.user_name, "e-mail": user.email, "role": user.role.value}
         gone = not user.active
+        departure = self.session.get(Departure, user.id)
+        if departure is not None and _is_another(departure, person):
+            before["externalId"] = f"{departure.external_id} → {person.external_id}"
+            before["role"] = f"{user.role.value} → {Role.VIEWER.value}"
+            self._let_go(user)
         user.source_connection_id = self.connection_id
         self._take_over(user, person)
         self.session.flush()
         self._record(audit.Event.USER_ADOPTED, user, before)
         active = person.active
         if gone and active is None:  # it takes back what it did itself, not what an administrator did
-            departure = self.session.get(Departure, user.id)
             active = departure is not None and departure.connection_id == self.connection_id
         if gone and not active:
             offboarding.keep(self.session, user)
         else:
             self._set_active(user, active is not False)
+
+    def _let_go(self, user: User) -> None:
+        """Leave an account no right that was the former person's: neither role nor password, nor a way in by a provider."""
+        user.role, user.password_hash = Role.VIEWER, ""
+        self.session.execute(delete(LinkedIdentity).where(LinkedIdentity.user_id == user.id))
 
     def _take_over(self, user: User, person: Person) -> None:
         user.user_name = person.user_name
@@ -193,6 +202,14 @@ class DirectoryAccounts:
             subject=user.email or user.user_name,
             details=details,
         )
+
+
+def _is_another(departure: Departure, person: Person) -> bool:
+    """Whether the directory gives the name, or the address, of somebody whom it removed to another person, who says so by
+    another ``externalId``. They get the account, since an address has only one.
+    """
+    before, now = departure.external_id, person.external_id
+    return bool(before and now) and before != comparable(now or "", exact=True)
 
 
 # -- groups to roles ---------------------------------------------------------------------------------------------------
