@@ -17,6 +17,7 @@ from core import certificates, clock
 from core.errors import SignInRefused
 from core.flows.connections import active_connection
 from core.flows.services import Services
+from core.moments import ago
 from core.plugin_api import Category
 from core.plugin_host import Plugin, Quarantined
 from core.refusals import Refusal
@@ -125,10 +126,12 @@ def _state(services: Services, connection: Connection | None, session: Session) 
     if connection is None:
         return "off", ()
     if connection.state is ConnectionState.DRAFT:
-        started = Fact("info", f"Started by {connection.changed_by}, {ago(connection.changed_at)}")
+        started = Fact("info", f"Started by {connection.changed_by}, {ago(connection.changed_at, clock.now())}")
         return "draft", (started,)
     if connection.state is ConnectionState.DISABLED:
-        return "off", (Fact("minus", f"Disabled by {connection.changed_by}, {ago(connection.changed_at)}"),)
+        return "off", (
+            Fact("minus", f"Disabled by {connection.changed_by}, {ago(connection.changed_at, clock.now())}"),
+        )
     problem = _problem(services, connection)
     facts = (*((problem,) if problem else ()), _activity(connection, session))
     if problem is None:
@@ -168,22 +171,4 @@ def _activity(connection: Connection, session: Session) -> Fact:
     )
     if last is None:
         return Fact("users", "No sign-ins yet")
-    return Fact("users", f"{people} {'person' if people == 1 else 'people'}, last sign-in {ago(last)}")
-
-
-def ago(moment: datetime) -> str:
-    """A moment as people say it: relative under 24 hours, then a date."""
-    seconds = (clock.now() - moment).total_seconds()
-    if seconds < 60:  # noqa: PLR2004  a minute
-        return "just now"
-    if seconds < 3600:  # noqa: PLR2004  an hour
-        return f"{int(seconds // 60)} min ago"
-    if seconds < 86_400:  # noqa: PLR2004  a day
-        return f"{int(seconds // 3600)} h ago"
-    return day(moment)
-
-
-def day(moment: datetime) -> str:
-    """A date as people write it: 3 Aug 2026, without the year in this one."""
-    year = "" if moment.year == clock.now().year else f" {moment.year}"
-    return f"{moment.day} {moment:%b}{year}"
+    return Fact("users", f"{people} {'person' if people == 1 else 'people'}, last sign-in {ago(last, clock.now())}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import certificates
+from core import certificates, moments
 from core.certificates import Certificate
 from core.errors import CertificateRejected
 from core.field_types import Kind, Note
@@ -242,7 +242,7 @@ def _secret(one: Field, value: Any, kept: Any, moment: Moment) -> SecretView:
     typed = bool(value) and value != kept
     if at is None:
         return SecretView(False, "Not saved yet: type it again." if typed else "", "", False)
-    day = f"{at.day} {at:%b}" if at.year == moment.now.year else f"{at.day} {at:%b} {at.year}"
+    day = moments.day(at, moment.now)
     note = (
         f"Not saved yet: type it again. Empty keeps the one of {day}."
         if typed

@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape as xml_text
 
 from markupsafe import Markup, escape
 
+from core import moments
+
 _CATEGORIES = {
     "Provisioning & SSO": ("key", "Decide who can sign in, and let your directory create and suspend accounts."),
     "Messaging": ("chat", "Send what matters to where people already talk."),
@@ -42,15 +44,9 @@ def day(moment: datetime) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """A moment as people say it: relative under 24 hours, then a date."""
-    seconds = int((now - moment).total_seconds())
-    if seconds < 60:  # noqa: PLR2004  a minute
-        return "Just now"
-    if seconds < 3600:  # noqa: PLR2004  an hour
-        return f"{seconds // 60} min ago"
-    if seconds < 86_400:  # noqa: PLR2004  a day
-        return f"{seconds // 3600} h ago"
-    return day(moment) if moment.year != now.year else f"{moment.day} {moment:%b}"
+    """How long ago a moment was, at the start of a sentence: Just now, 24 min ago, 3 Aug."""
+    text = moments.ago(moment, now)
+    return text[:1].upper() + text[1:]
 
 
 def lower_first(text: Markup) -> Markup:
