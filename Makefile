@@ -96,7 +96,7 @@ lock:  ## write requirements/*.txt anew (needs uv)
 	$(COMPILE) requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) pyproject.toml --extra build --extra fuzz -c requirements/run.txt -o requirements/fuzz.txt
 
-docs: $(READY)  ## write the generated reference pages and pictures anew
+docs: $(READY)  ## write the generated reference pages anew
 	@$(BIN)/python -m core.reference docs/reference
 	@$(BIN)/python -m core.testing.attacks.page docs/attacks.md
 
