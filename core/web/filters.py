@@ -61,7 +61,7 @@ def day_total(day_of_signs: Any) -> int:
 
 def refusal_words(name: str) -> str:
     """The name of a refusal as people read it: audience_mismatch as Audience mismatch."""
-    words = name.replace("_", " ").replace("xml", "XML")
+    words = name.replace("_", " ").replace("xml", "XML").replace("authn ", "authentication statement ")
     return words[:1].upper() + words[1:]
 
 

@@ -142,6 +142,7 @@ def test_disabling_asks_first_and_keeps_everything(tmp_path: Path, provider: Ide
         aws = site.activate(provider)
         question = admin.get(f"{AWS}/disable")
         assert "Disable Amazon AWS?" in text_of(question)
+        assert "What a directory sends is refused as well" in text_of(question)
         assert admin.get(f"{AWS}/disable", headers=HTMX).text.lstrip().startswith('<dialog id="disable"')
         answer = post(admin, f"{AWS}/disable")
         assert answer.headers["location"] == f"{AWS}?done=disabled"
@@ -151,6 +152,8 @@ def test_disabling_asks_first_and_keeps_everything(tmp_path: Path, provider: Ide
         refused = admin.get(f"/sso/{aws.connection_id}/login")
         assert refused.status_code == 403
         assert "SSO-502" in text_of(refused)
+        assert "Other ways to sign in" in text_of(refused)
+        assert "What a directory sends is refused." in text_of(admin.get(AWS))
         again = post(admin, f"{AWS}/disable")
         assert again.status_code == 409
         assert "not active" in text_of(again)
