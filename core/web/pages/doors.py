@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from core.web.sso import visitor
 
 _ONWARD_SECONDS = 600  # for how long the way on from the signed-out page may be followed
 _READING_SECONDS = 2  # before the signed-out page goes on to a page of the provider that only shows something
+_OF_A_URL = ":/%#?=@[]!$&'()*+,;"  # what stays as it is in a header, which has no letter beyond Latin-1
 
 
 def sign_in_page(request: Request) -> Response:
@@ -119,7 +120,7 @@ def signed_out(request: Request) -> Response:
     response = view.render(request, "signed-out.j2", context)
     if url:
         seconds = 0 if at_provider == AtTheProvider.ASKING else _READING_SECONDS
-        response.headers["Refresh"] = f"{seconds}; url={url}"
+        response.headers["Refresh"] = f"{seconds}; url={quote(url, safe=_OF_A_URL)}"
     return response
 
 

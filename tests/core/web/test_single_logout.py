@@ -44,6 +44,27 @@ def test_signing_out_ends_the_session_first_and_goes_on_at_once(site: Website, p
 
 
 @pytest.mark.parametrize(
+    ("changes", "onward"),
+    [
+        (
+            {"single_logout_url": "https://idp.example.test/登出?a=ü"},
+            "https://idp.example.test/%E7%99%BB%E5%87%BA?a=%C3%BC&SAMLRequest=",
+        ),
+        ({"single_logout_url": "", "logout_url": "https://例え.example/"}, "https://%E4%BE%8B%E3%81%88.example/"),
+    ],
+    ids=["single logout", "a page"],
+)
+def test_the_provider_may_have_letters_beyond_latin_1_in_its_address(
+    site: Website, provider: IdentityProvider, changes: dict[str, str], onward: str
+) -> None:
+    with signed_in(site, activated(site, provider, **changes), provider) as browser:
+        page, url = leave(browser)
+        assert page.status_code == 200
+        assert url.startswith(onward)
+        assert not is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
     ("status", "words"),
     [
         ((SUCCESS,), "You are signed out at Custom SAML 2.0, too"),
