@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -25,13 +25,13 @@ _SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A page: its status, icon, title and text. ``ways`` are links onward, the first one the best."""
+    """A page: its status, icon, title and text. ``ways`` are links onward, the first one the best; none: where one starts."""
 
     status: int
     icon: str
     title: str
     text: str
-    ways: tuple[tuple[str, str], ...] = (("/", "Overview"),)
+    ways: tuple[tuple[str, str], ...] = ()
 
 
 def show(request: Request, problem: Problem) -> Response:
@@ -41,8 +41,10 @@ def show(request: Request, problem: Problem) -> Response:
         return JSONResponse(error, problem.status, media_type="application/scim+json")
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": problem.title, "message": problem.text}, status_code=problem.status)
-    template = "problem.j2" if guards.actor_of(request) else "problem-door.j2"
-    return view.render(request, template, {"problem": problem}, status=problem.status)
+    signed_in = guards.actor_of(request) is not None
+    ways = problem.ways or ((("/", "Overview"),) if signed_in else (("/signin", "Sign-in page"),))
+    template = "problem.j2" if signed_in else "problem-door.j2"
+    return view.render(request, template, {"problem": replace(problem, ways=ways)}, status=problem.status)
 
 
 def sign_in_needed(request: Request, _error: Exception) -> Response:
@@ -85,7 +87,7 @@ def plugin_misbehaved(request: Request, _error: Exception) -> Response:
     """500: an integration's own code failed; everything else goes on. What failed is in the log, not on the page."""
     text = "Its own code failed; nothing was changed. Its maker has to mend it: give the correlation ID to whoever runs SiQ."
     back = request.path_params.get("plugin", "")
-    ways = ((f"/settings/integrations/{back}/activate", "Back to the integration"),) if back else (("/", "Overview"),)
+    ways = ((f"/settings/integrations/{back}/activate", "Back to the integration"),) if back else ()
     return show(request, Problem(500, "alert", "This integration could not do that", text, ways))
 
 
@@ -136,7 +138,8 @@ def internal(request: Request, error: Exception) -> Response:
         return show(request, problem)
     except Exception:  # noqa: BLE001  the database may be what failed; a page without a person still says it
         request.state.actor = None
-        return view.render(request, "problem-door.j2", {"problem": problem}, status=500)
+        anywhere = replace(problem, ways=(("/", "Overview"),))
+        return view.render(request, "problem-door.j2", {"problem": anywhere}, status=500)
 
 
 def sign_in_failed(request: Request, error: Exception) -> Response:

@@ -54,6 +54,8 @@ def test_a_page_that_is_not_there_says_so_and_leads_back(
         assert answer.status_code == status
         assert "There is no such page" in text_of(answer)
         assert 'href="/"' in answer.text
+    assert "Overview" in text_of(admin.get(path))
+    assert "Sign-in page" in text_of(nobody.get(path))
 
 
 def test_a_method_that_a_page_does_not_take_is_a_405(admin: httpx.Client) -> None:
