@@ -20,6 +20,7 @@ from core import demo as demonstration
 from core.errors import ConfigRejected, Conflict, SiqError
 from core.flows import activation, housekeeping, key_rotation, offboarding, organizations, passwords, people, services
 from core.flows.actors import Actor, operator_of
+from core.flows.connections import plugin_of
 from core.flows.key_rotation import KeyView
 from core.flows.services import Services
 from core.plugin_host import PluginHost, ReportRow
@@ -232,7 +233,7 @@ def activate(plugin_id: str, slug: str, texts: tuple[str, ...]) -> None:
             "login_url": done.site.login_url,
             "metadata_url": done.site.metadata_url,
             "single_logout_url": done.site.single_logout_url if trust and trust.single_logout_url else None,
-            "scim_base_url": done.site.scim_base_url if done.activation and done.activation.scim else None,
+            "scim_base_url": done.site.scim_base_url if plugin_of(host, plugin_id).form.scim else None,
         }
     )
 

@@ -204,13 +204,11 @@ class SetupStep:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What a configuration means: the SAML trust (none for a plugin without sign-in), whether a directory is to push people,
-    and what the administrator still has to do at the provider. With ``scim``, ``siq activate`` names the SCIM base URL; the
-    endpoint itself is there for every active connection whose schema has a ``ScimBaseUrl``.
+    """What a configuration means: the SAML trust (none for a plugin without sign-in), and what the administrator still has to
+    do at the provider. Whether a directory may push people is not said here: it may where the schema has a ``ScimBaseUrl``.
     """
 
     saml: SamlTrust | None = None
-    scim: bool = False
     steps: tuple[SetupStep, ...] = ()
 
 

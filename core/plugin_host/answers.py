@@ -66,9 +66,6 @@ def check_model(model: object) -> type[BaseModel]:
 def check_activation(answer: object, form: Form) -> Activation:
     """An activation that gives no endpoint that the schema does not declare."""
     activation = _of_type(answer, Activation)
-    _of_type(activation.scim, bool, "scim")
-    if activation.scim and not form.scim:
-        raise WrongAnswerError("it turns SCIM on, but the schema has no ScimBaseUrl")
     if activation.saml is not None:
         if not form.saml:
             raise WrongAnswerError(

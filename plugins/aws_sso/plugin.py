@@ -96,7 +96,7 @@ def activate(config: Config, site: siq.Site) -> siq.Activation:
         siq.SetupStep("Assign people", "Only people and groups that are assigned to the application can sign in."),
         siq.SetupStep(f"Let the tile start here{optional}", f"Set the Application start URL to {site.login_url}"),
     )
-    return siq.Activation(siq.SamlTrust(url, url, sso.certificate, sso.tile_clicks), scim=True, steps=steps)
+    return siq.Activation(siq.SamlTrust(url, url, sso.certificate, sso.tile_clicks), steps)
 
 
 @siq.hookimpl

@@ -28,7 +28,6 @@ def test_the_issuer_stands_beside_the_sign_in_url(host: PluginHost, values: Valu
     assert activation.saml
     assert (activation.saml.issuer, activation.saml.sign_in_url) == (ISSUER, SIGN_IN_URL)
     assert activation.saml.unsolicited is Unsolicited.BOUNCE
-    assert not activation.scim
 
 
 def test_what_happens_to_a_sign_in_that_starts_at_the_provider_can_be_chosen(host: PluginHost, values: Values) -> None:

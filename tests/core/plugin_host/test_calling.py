@@ -212,8 +212,6 @@ def test_a_rejected_configuration_names_its_field(calls: Calls) -> None:
         ("raise siq.ConfigRejected('sso.url', '')", "sentence is empty"),
         ("raise siq.SignInRefused(siq.PERSON_REFUSED)", "it raised SignInRefused"),
         ("return None", "it answered nothing; it must be Activation"),
-        ("return siq.Activation(scim=True)", "it turns SCIM on, but the schema has no ScimBaseUrl"),
-        ("return siq.Activation(scim='yes')", "scim is a str; it must be bool"),
         ("return siq.Activation(saml={})", "saml is a dict; it must be SamlTrust"),
         ("return trust(config, issuer='')", "issuer is empty"),
         ("return trust(config, sign_in_url='http://idp.example')", "sign-in URL is no https address"),

@@ -164,4 +164,4 @@ def activate(config: Config) -> siq.Activation:
     """Nothing follows from it."""
     if config.everything.name == "rejected":
         raise siq.ConfigRejected("everything.name", "This name is taken")
-    return siq.Activation(scim=True)
+    return siq.Activation()
