@@ -316,3 +316,15 @@ def test_the_profile_name_is_in_the_top_right_corner_at_every_width(
             assert width - (box["x"] + box["width"]) <= 48, (path, width)
             assert box["x"] > width / 2 - 20, (path, width)
     page.set_viewport_size({"width": 1440, "height": 900})
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_table_with_a_long_name_shows_everything_on_a_narrow_screen(visitors: Visitors, width: int) -> None:
+    page = visitors.page(width=width)
+    page.goto("/users")
+    row = page.get_by_role("row").filter(has_text="Ana Lindqvist")
+    row.locator(".person > span:last-child").evaluate(
+        "element => { element.firstChild.data = 'somebody.whose.name.is@northwind.example'; }"
+    )
+    assert page.evaluate("[...document.querySelectorAll('.tablewrap')].every(e => e.scrollWidth <= e.clientWidth)")
+    expect(page.get_by_text("Account from Amazon AWS").first).to_be_visible()
