@@ -74,9 +74,15 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def serve(services: Services, connection: str, call: Call) -> Answer:
-    """Answer a SCIM request (RFC 7644) with its bearer token. Never raises for what a client sends."""
+    """Answer a SCIM request (RFC 7644) with its bearer token. Never raises for what a client sends; where the database cannot
+    be reached, 503 says so, and nothing was changed.
+    """
     started = time.perf_counter()
-    answer, plugin_id = _served(services, connection, call, started)
+    try:
+        answer, plugin_id = _served(services, connection, call, started)
+    except OperationalError as away:
+        log.exception("the database did not answer", error=type(away.orig).__name__, connection=connection)
+        answer, plugin_id = _busy(), ""
     metrics.count_scim(plugin_id, call.method, answer.status, time.perf_counter() - started)
     return answer
 
@@ -97,11 +103,15 @@ def _served(services: Services, connection: str, call: Call, started: float) -> 
     elif answered := _answered(services, service, opened, call, started):
         return answered, opened.plugin_id
     else:
-        busy = Error(status=503, detail="The database is busy. Try again.").model_dump()
-        answer = Answer(503, {**_json_type(), "Retry-After": "5"}, to_json(busy))
+        answer = _busy()
     with services.database.writing(opened.organization_id) as session:
         scim_requests.record(session, opened, call, answer, _since(started))
     return answer, opened.plugin_id
+
+
+def _busy() -> Answer:
+    busy = Error(status=503, detail="The database is busy. Try again.").model_dump()
+    return Answer(503, {**_json_type(), "Retry-After": "5"}, to_json(busy))
 
 
 def _answered(services: Services, service: Service, opened: Opened, call: Call, started: float) -> Answer | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
@@ -19,6 +19,7 @@ from core.flows.refused import SignInFailed
 from core.flows.services import Services
 from core.flows.sessions import current_actor
 from core.refusals import PERSON_INACTIVE, PERSON_UNKNOWN
+from core.store import database
 from core.store.provisioning_tables import ProvisioningToken, PushedUser
 from core.store.tables import AuditEntry, Connection, LinkedIdentity, Organization, Role, User
 from tests.core.flows.conftest import Browser
@@ -40,6 +41,22 @@ def user_of(directory: Directory, user_id: str) -> User:
 def events(directory: Directory) -> list[str]:
     with directory.services.database.reading(directory.organization_id) as session:
         return list(session.scalars(select(AuditEntry.event).order_by(AuditEntry.id)))
+
+
+def test_a_directory_is_told_to_come_again_where_the_database_does_not_answer(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even the look at its token has to wait for a lock that somebody holds."""
+    held = directory.services.database
+    monkeypatch.setattr(database, "_PATIENCE", 50)
+    held.engine.dispose()
+    with held.unscoped() as session:
+        is_postgresql = held.engine.dialect.name == "postgresql"
+        session.execute(text("LOCK TABLE scim_tokens IN ACCESS EXCLUSIVE MODE" if is_postgresql else "SELECT 1"))
+        told = directory.send("POST", "/Users", {"userName": "ada"})
+    assert (told.status_code, told.headers["retry-after"]) == (503, "5")
+    assert told.json()["status"] == "503"
+    assert directory.send("GET", "/Users").json()["totalResults"] == 0
 
 
 class TestTokens:
