@@ -11,7 +11,7 @@ READY := $(VENV)/.dev
 demo: $(INSTALLED)  ## start SiQ, a sample organization and the practice AWS identity provider
 	@$(BIN)/siq demo
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -rs
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
 test: $(READY)  ## run the suite
 	@$(PYTEST) -m "not thorough"
 

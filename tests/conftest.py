@@ -19,6 +19,7 @@ from core.flows import organizations, passwords
 from core.flows import services as starting
 from core.flows.actors import Actor, actor_of
 from core.flows.services import Services
+from core.plugin_host import PluginHost
 from core.settings import Settings
 from core.store import schema
 from core.store.database import Base, Database
@@ -80,7 +81,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template
         return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'siq.db')}"
     url: str = request.getfixturevalue("postgresql_url")
     with administration(make_url(url)) as run:
-        run(f"TRUNCATE {', '.join(table.name for table in Base.metadata.sorted_tables)}")
+        run("; ".join(str(table.delete()) for table in reversed(Base.metadata.sorted_tables)))
     return url
 
 
@@ -133,10 +134,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(public_url=PUBLIC_URL, data_dir=tmp_path / "var", database_url=database_url)
 
 
+@pytest.fixture(scope="session")
+def plugins() -> PluginHost:
+    """The built-in plugins, which nothing changes once they are loaded."""
+    return PluginHost.load()
+
+
 @pytest.fixture
-def services(settings: Settings) -> Iterator[Services]:
+def services(settings: Settings, plugins: PluginHost) -> Iterator[Services]:
     """A host with the built-in plugins."""
-    started = starting.start(settings)
+    started = starting.start(settings, plugins)
     yield started
     started.database.close()
 

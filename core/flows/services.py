@@ -24,8 +24,8 @@ class Services:
     prepared: PreparedConnections = field(default_factory=PreparedConnections)
 
 
-def start(settings: Settings) -> Services:
-    """Open the database, bring it to the newest schema, and load the plugins.
+def start(settings: Settings, plugins: PluginHost | None = None) -> Services:
+    """Open the database, bring it to the newest schema, and load the plugins, unless they are loaded already.
 
     Raises ``SettingsInvalid`` with one sentence where a setting cannot be used. A broken plugin stops nothing.
     """
@@ -33,6 +33,6 @@ def start(settings: Settings) -> Services:
     database = Database(settings.database)
     schema.upgrade(database)
     schema.check_keys(database, vault)
-    plugins = PluginHost.load(settings.plugins_dir)
+    plugins = plugins or PluginHost.load(settings.plugins_dir)
     metrics.plugins_quarantined.set(len(plugins.quarantined))
     return Services(settings, database, plugins, vault)

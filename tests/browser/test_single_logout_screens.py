@@ -15,11 +15,10 @@ from core.store.tables import Role
 from core.testing import logout as theirs
 from core.testing.identity_provider import REQUESTER, SUCCESS, IdentityProvider
 from tests.browser.conftest import Visitors
-from tests.browser.test_screens import CUSTOM, NARROW, WIDE, expect_order, open_dialog
+from tests.browser.test_screens import CUSTOM, LOOKS, NARROW, WIDE, Scheme, expect_order, open_dialog
 from tests.single_logout import ADA, activated, come_back, leave, path, signed_in
 from tests.website import Website
 
-WIDTHS = [WIDE, pytest.param(NARROW, marks=pytest.mark.thorough)]
 STATUSES = {"ended": (SUCCESS,), "partial": (SUCCESS, theirs.PARTIAL_LOGOUT), "uncertain": (REQUESTER,)}
 HEADING = {"signed-out": "You are signed out", "sign-out-refused": "That sign-out was not accepted"}
 
@@ -76,25 +75,25 @@ def stay(route: Route) -> None:
     route.fulfill(status=204)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 @pytest.mark.parametrize(
     "name", ["signed-out-asking", *(f"signed-out-{state}" for state in STATUSES), "sign-out-refused"]
 )
 def test_what_people_read_is_in_order(
-    windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int
+    windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int, scheme: Scheme
 ) -> None:
     page = windows[None, width]
     page.emulate_media(color_scheme="light")
     page.goto(logged_out.outside[name])
     heading = next(words for start, words in HEADING.items() if name.startswith(start))
     expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
-    expect_order(page, name, width)
+    expect_order(page, name, width, scheme)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 @pytest.mark.parametrize("name", ["single-logout", "single-logout-dialog", "sign-out-trace"])
 def test_what_administrators_see_is_in_order(
-    windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int
+    windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int, scheme: Scheme
 ) -> None:
     page = windows[Role.ADMIN, width]
     page.emulate_media(color_scheme="light")
@@ -102,4 +101,4 @@ def test_what_administrators_see_is_in_order(
     if name == "single-logout-dialog":
         open_dialog(page)
         page.get_by_label("Single logout URL").scroll_into_view_if_needed()
-    expect_order(page, name, width, whole=name != "single-logout-dialog")
+    expect_order(page, name, width, scheme, whole=name != "single-logout-dialog")

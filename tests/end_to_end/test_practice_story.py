@@ -254,6 +254,7 @@ def test_signing_out_leads_to_the_portal_of_aws_where_the_session_lives_on(
     assert page.request.get(f"{siq.url}/api/v1/me").status == 401
 
 
+@pytest.mark.thorough
 def test_the_portal_signs_visitors_in_by_itself_and_pauses_after_sign_out(
     siq: Product, practice: Practice, activated: Activated, page: Page
 ) -> None:

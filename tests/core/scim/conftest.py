@@ -107,6 +107,12 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         services.database.close()
 
 
+THOROUGH_ON_POSTGRESQL = pytest.mark.parametrize(
+    "host", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True, scope="module"
+)
+"""For what takes seconds on each database."""
+
+
 @pytest.fixture
 def directory(host: Services) -> Directory:
     """A directory of a new organization, with its token."""

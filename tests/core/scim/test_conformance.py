@@ -14,7 +14,7 @@ from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
 
 from core.flows.services import Services
-from tests.core.scim.conftest import Directory, new_directory
+from tests.core.scim.conftest import THOROUGH_ON_POSTGRESQL, Directory, new_directory
 from tests.serving import serving
 
 
@@ -26,6 +26,7 @@ def served(host: Services) -> Iterator[tuple[Directory, str]]:
         yield directory, f"{origin}/scim/v2/{directory.connection_id}"
 
 
+@THOROUGH_ON_POSTGRESQL
 def test_scim2_tester_finds_no_failure(served: tuple[Directory, str]) -> None:
     directory, url = served
     headers = {"Authorization": f"Bearer {directory.token}"}

@@ -13,7 +13,7 @@ from scim2_server.utils import parametrize
 from core.flows.services import Services
 from core.scim import resources
 from core.scim.filters import DEEPEST, LONGEST
-from tests.core.scim.conftest import ENTERPRISE, Directory, new_directory
+from tests.core.scim.conftest import ENTERPRISE, THOROUGH_ON_POSTGRESQL, Directory, new_directory
 
 USERS: list[dict[str, Any]] = [
     {
@@ -115,6 +115,7 @@ def everybody(people: Directory, user_type: ResourceType) -> list[Resource[Any]]
         return people.storage(session).search([user_type], request(cursor="")).resources
 
 
+@THOROUGH_ON_POSTGRESQL
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=FILTERS)
 def test_the_rows_that_sql_finds_are_those_that_python_finds(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from core.flows.services import Services
-from tests.core.scim.conftest import ENTERPRISE, GROUP, PATCH, USER, Directory, new_directory
+from tests.core.scim.conftest import ENTERPRISE, GROUP, PATCH, THOROUGH_ON_POSTGRESQL, USER, Directory, new_directory
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -105,6 +105,7 @@ def pushed(host: Services) -> tuple[Directory, list[str]]:
     return directory, [f"/Users/{user['id']}", f"/Groups/{group['id']}"]
 
 
+@THOROUGH_ON_POSTGRESQL
 @FEW
 @given(
     text=FILTERS,
@@ -128,6 +129,7 @@ def test_every_search_is_answered(
     assert answer.status_code == 200 or answer.json()["schemas"] == [ERROR]
 
 
+@THOROUGH_ON_POSTGRESQL
 @FEW
 @given(place=some.sampled_from([0, 1]), operations=some.lists(OPERATIONS, min_size=1, max_size=3))
 def test_every_patch_is_done_or_refused(
@@ -144,6 +146,7 @@ def test_every_patch_is_done_or_refused(
         assert directory.get(paths[place]) == before
 
 
+@THOROUGH_ON_POSTGRESQL
 @FEW
 @given(
     data=VALUES,

@@ -79,8 +79,8 @@ class TestNames:
 
     @pytest.mark.parametrize(
         "address",
-        ["a" * LONGEST_EMAIL + "@example.test", "ΐ" * LONGEST_EMAIL, "ß" * 300],
-        ids=["long", "thrice", "twice"],
+        ["a" * LONGEST_EMAIL + "@example.test", "İ" * LONGEST_EMAIL],
+        ids=["long", "twice"],
     )
     def test_an_address_that_is_too_long_in_its_comparable_form_is_refused_on_every_database(
         self, directory: Directory, address: str

@@ -49,6 +49,7 @@ def test_a_listing_that_comes_short_removes_nobody_whom_aws_still_knows(
     assert summary["outcome"] == "complete"
 
 
+@pytest.mark.thorough
 def test_more_than_a_fifth_at_once_wait_for_somebody_who_means_it(world: World) -> None:
     made = people(world, 60)
     for user in made[:13]:
@@ -65,6 +66,7 @@ def test_more_than_a_fifth_at_once_wait_for_somebody_who_means_it(world: World) 
     assert len(world.siq.users()) == 48
 
 
+@pytest.mark.thorough
 def test_mass_disabling_is_held_back_too(world: World) -> None:
     made = people(world, 60)
     world.aws.disabled.update(made[:13])

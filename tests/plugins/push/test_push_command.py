@@ -83,6 +83,7 @@ def test_the_token_is_no_argument(arguments: list[str], capsys: pytest.CaptureFi
     assert "set SIQ_SCIM_TOKEN" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_pass_that_is_killed_half_way_is_finished_by_the_next(world: World, arguments: list[str]) -> None:
     command = [sys.executable, "-c", PUSH_FORTY, *arguments]
     environment = os.environ | {"SIQ_SCIM_TOKEN": world.siq.token, "AWS_DEFAULT_REGION": REGION}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.plugins.push import events
 from tests.plugins.push.conftest import World
 
@@ -70,6 +72,7 @@ def test_a_chosen_group_that_nobody_knows_stops_everything(world: World) -> None
     assert world.proxy.writes() == []
 
 
+@pytest.mark.thorough
 def test_limiting_it_later_deactivates_the_others(world: World) -> None:
     for number in range(60):
         world.aws.create_user(f"user.{number:02}")
