@@ -260,7 +260,7 @@ SETTLED = """async () => {
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity);
   await Promise.allSettled(ending.map((one) => one.finished));
-}"""  # the colours of the theme before are on their way out for 120 ms: a fault that nobody sees
+}"""  # what opens or changes its colour is on its way for 120 ms: a fault that nobody sees
 
 
 STICKING_OUT = """() => {
@@ -273,7 +273,6 @@ STICKING_OUT = """() => {
 
 def expect_order(page: Page, name: str, width: int, scheme: Scheme, *, whole: bool = True) -> None:
     """What is shown is in order, and a picture of it is taken where they are wanted."""
-    page.emulate_media(color_scheme=scheme)
     page.evaluate(SETTLED)
     if PICTURES:
         page.screenshot(path=Path(PICTURES, f"{name}-{width}-{scheme}.png"), full_page=whole)
@@ -290,7 +289,7 @@ def test_a_screen_is_in_order(
 ) -> None:
     screen = SCREENS[name]
     page = windows[screen.role, width]
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme=scheme)
     page.goto(screen.path)
     if name == "dialog-filled":
         fill_in(page, provider)

@@ -83,7 +83,7 @@ def test_what_people_read_is_in_order(
     windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int, scheme: Scheme
 ) -> None:
     page = windows[None, width]
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme=scheme)
     page.goto(logged_out.outside[name])
     heading = next(words for start, words in HEADING.items() if name.startswith(start))
     expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
@@ -96,7 +96,7 @@ def test_what_administrators_see_is_in_order(
     windows: dict[tuple[Role | None, int], Page], logged_out: LoggedOut, name: str, width: int, scheme: Scheme
 ) -> None:
     page = windows[Role.ADMIN, width]
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme=scheme)
     page.goto(logged_out.inside[name])
     if name == "single-logout-dialog":
         open_dialog(page)
