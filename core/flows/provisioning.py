@@ -74,8 +74,8 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def serve(services: Services, connection: str, call: Call) -> Answer:
-    """Answer a SCIM request (RFC 7644) with its bearer token. Never raises for what a client sends; where the database cannot
-    be reached, 503 says so, and nothing was changed.
+    """Answer a SCIM request (RFC 7644) with its bearer token. Never raises for what a client sends. Where the database cannot
+    be reached, 503 asks to send it again: whether it was done before the connection was lost is not known then.
     """
     started = time.perf_counter()
     try:

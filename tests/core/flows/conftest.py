@@ -16,6 +16,7 @@ from core.flows.attempts import Delivery, Visitor
 from core.flows.services import Services
 from core.flows.sign_in import SignedIn
 from core.testing.identity_provider import IdentityProvider, Minted, parse_authn_request
+from tests.core.scim.conftest import Directory, directory_of
 
 SIGN_IN_URL = "https://portal.sso.eu-west-1.amazonaws.com/saml/assertion/MTExMTIyMjIzMzMzX2lucy0wMTIzNDU2Nzg5YWJjZGVm"
 ADDRESS = "203.0.113.24"
@@ -80,3 +81,10 @@ def activate(services: Services, actor: Actor, provider: IdentityProvider, **mor
 def browser(services: Services, admin: Actor, provider: IdentityProvider) -> Browser:
     """A new browser in front of Northwind's Amazon AWS connection."""
     return Browser(services, activate(services, admin, provider), provider)
+
+
+@pytest.fixture
+def directory(services: Services, admin: Actor, browser: Browser) -> Directory:
+    """The directory of the connection that ``browser`` signs in through."""
+    assert browser.activated.connection_id
+    return directory_of(services, admin)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.flows import activation
 from core.testing.identity_provider import IdentityProvider
 from tests.website import SIGN_IN_URL, Website, plugins_folder, post, running, text_of
 
@@ -250,6 +251,28 @@ def test_an_optional_secret_can_be_removed_and_one_that_was_not_saved_is_asked_f
         assert "Not saved yet: type it again. Empty keeps the one of" in text_of(again)
         assert post(browser, path, {**good, **removal}).status_code == 303
         assert "everything.proxy.password.remove" not in browser.get(path).text
+
+
+def test_without_a_dialog_an_empty_value_removes_a_secret_that_is_optional_and_no_other(fresh: Website) -> None:
+    name = "every_widget"
+    values: dict[str, str | bytes] = {
+        "everything.name": "practice",
+        "everything.webhook": "https://example.com/hook",
+        "everything.api_key": "key",
+        "everything.proxy.host": "proxy.example.com",
+        "everything.proxy.password": "word",
+    }
+    removal: dict[str, str | bytes] = {"everything.api_key": "", "everything.proxy.password": ""}
+
+    def kept() -> list[str]:
+        form = activation.open_dialog(fresh.services, fresh.actor, name).form
+        outer = [one for tab in form.tabs for group in tab.groups for one in group.fields]
+        return [one.name for each in outer for one in (each, *each.fields) if one.secret and one.secret.is_set]
+
+    activation.set_values(fresh.services, fresh.actor, name, values)
+    assert kept() == ["everything.api_key", "everything.proxy.password"]
+    activation.set_values(fresh.services, fresh.actor, name, removal)
+    assert kept() == ["everything.api_key"]
 
 
 def test_an_unknown_plugin_is_a_404(admin: httpx.Client) -> None:
